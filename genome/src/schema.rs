@@ -1,0 +1,3 @@
+//! Which Arrow schema a table of each kind shows to a query.
+
+pub mod alignment;
