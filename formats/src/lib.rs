@@ -1,0 +1,18 @@
+//! Genomic file formats to records and back; the only crate that knows noodles.
+//!
+//! [`open`] sniffs SAM (plain, gzip, BGZF), BAM and CRAM by content and returns an [`AlignmentReader`]
+//! that fills [`genomdb_genome::alignment::Records`]. Every codec checks what it reads, so that nobody
+//! below checks again; what is wrong is a [`FormatError`] that names file, record, field and reason.
+//! It does not sort, and it keeps no index.
+
+mod alignment_reader;
+mod cram;
+mod error;
+mod header;
+pub mod sam;
+mod source;
+
+pub use alignment_reader::{AlignmentReader, OpenOptions, open};
+pub use error::{Fault, FormatError};
+pub use header::{Header, ReadGroup};
+pub use source::{Format, Source};

@@ -1,0 +1,1 @@
+//! SAM text (SAM v1 § 1).
