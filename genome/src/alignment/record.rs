@@ -157,6 +157,37 @@ impl Records {
         }
     }
 
+    /// Returns contig and start of the record at `index`: what a sort asks of every record, without the rest.
+    ///
+    /// # Panics
+    ///
+    /// If `index` is not below [`Records::len`].
+    #[expect(clippy::indexing_slicing, reason = "the caller owes an index below the length")]
+    pub fn place(&self, index: usize) -> (Option<ContigId>, i64) {
+        let head = &self.heads[index];
+        (head.contig, head.start)
+    }
+
+    /// Returns name, CIGAR, bases, quality scores and tags of the record at `index` as one piece of memory.
+    ///
+    /// # Panics
+    ///
+    /// If `index` is not below [`Records::len`].
+    #[expect(clippy::indexing_slicing, reason = "the heads were written by `push` and agree with the bytes")]
+    pub fn variable_bytes(&self, index: usize) -> &[u8] {
+        let start = self.heads[index].offset;
+        let end = self.heads.get(index + 1).map_or(self.bytes.len(), |next| next.offset);
+        &self.bytes[start..end]
+    }
+
+    /// Gives every contig another number, as from a file's dictionary to a table's.
+    pub fn renumber_contigs(&mut self, number: impl Fn(ContigId) -> ContigId) {
+        for head in &mut self.heads {
+            head.contig = head.contig.map(&number);
+            head.mate_contig = head.mate_contig.map(&number);
+        }
+    }
+
     /// Iterates over the records in push order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Record<'_>> {
         (0..self.len()).map(|index| self.get(index))
