@@ -33,14 +33,14 @@ pub enum FormatError {
         reason: String,
     },
     /// A compressed block, a container or a checksum is wrong.
-    #[error("{file}: {place} at byte {offset}: {reason}")]
+    #[error("{file}: {place}{}: {reason}", Offset(*offset))]
     Container {
         /// The file's name.
         file: Arc<str>,
         /// What is broken: `BGZF block`, `gzip stream`, `CRAM container`.
         place: &'static str,
-        /// Where it starts, in bytes of the (compressed) file from 0.
-        offset: u64,
+        /// Where it starts, in bytes of the (compressed) file from 0, where that is known.
+        offset: Option<u64>,
         /// What is wrong with it.
         reason: String,
     },
@@ -135,6 +135,14 @@ struct Line(Option<u64>);
 impl std::fmt::Display for Line {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.map_or(Ok(()), |line| write!(f, " line {line}"))
+    }
+}
+
+struct Offset(Option<u64>);
+
+impl std::fmt::Display for Offset {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.map_or(Ok(()), |offset| write!(f, " at byte {offset}"))
     }
 }
 
