@@ -1,1 +1,64 @@
-fn main() {}
+//! Tasks for the people who work on GenomDB: `simulate`, `bench`, `verify`.
+//!
+//! Nothing here is part of the database, and nothing of the database is linked in: what is measured or checked
+//! runs as a process of its own.
+
+mod simulate;
+
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use clap::{Parser, Subcommand};
+use thiserror::Error;
+
+/// Why a task failed.
+#[derive(Debug, Error)]
+pub(crate) enum TaskError {
+    /// A file could not be read or written.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// What the task was given cannot be worked with.
+    #[error("{0}")]
+    Input(String),
+}
+
+#[derive(Debug, Parser)]
+#[command(name = "xtask", about = "Tasks for the people who work on GenomDB", version)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Write a deterministic, realistic BAM of N reads.
+    Simulate(simulate::SimulateArgs),
+}
+
+/// Prints a line for the person who runs the task.
+pub(crate) fn say(line: &str) -> Result<(), TaskError> {
+    writeln!(io::stdout().lock(), "{line}")
+        .map_err(|source| TaskError::File { path: PathBuf::from("standard output"), source })
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().task {
+        Task::Simulate(args) => simulate::run(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Standard error may be closed; the exit code says it all the same.
+            let _ = writeln!(io::stderr(), "error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
