@@ -1,0 +1,301 @@
+//! Keys: bytes whose order is genomic order (KEY-1).
+//!
+//! `kind · table · contig · start · source · block · group · piece`, each big-endian. A contig is its number
+//! in the table's dictionary, `u32::MAX` for the reads without one, which so come last. A start is stored
+//! plus one, so that a record without a position (start -1) comes first in its contig.
+
+use genomdb_genome::ContigId;
+
+use crate::{LayoutError, block::ColumnGroup};
+
+/// The number of a table, unique in a data folder and never given twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TableId(pub u32);
+
+/// The number of a source, unique in a data folder and never given twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SourceId(pub u32);
+
+/// A key, taken apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Key {
+    /// The catalog.
+    Catalog,
+    /// A piece of the stored description of a source: its header.
+    Source {
+        /// The table.
+        table: TableId,
+        /// The source.
+        source: SourceId,
+        /// The number of the piece.
+        piece: u16,
+    },
+    /// What an unfinished load has written.
+    Journal {
+        /// The table.
+        table: TableId,
+        /// The source that is being loaded.
+        source: SourceId,
+    },
+    /// The root of a source's positional index.
+    IndexRoot {
+        /// The table.
+        table: TableId,
+        /// The source.
+        source: SourceId,
+        /// The number of the piece.
+        piece: u16,
+    },
+    /// A page of a source's positional index.
+    IndexPage(IndexPageKey),
+    /// A piece of a column block.
+    Block(BlockKey),
+}
+
+/// The key of an index page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IndexPageKey {
+    /// The table.
+    pub table: TableId,
+    /// The contig of the page's blocks; see [`contig_number`].
+    pub contig: u32,
+    /// The smallest start, plus one; see [`start_number`].
+    pub start: u64,
+    /// The source.
+    pub source: SourceId,
+    /// The number of the page in its source.
+    pub page: u32,
+    /// The number of the piece.
+    pub piece: u16,
+}
+
+/// The key of a piece of a column block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BlockKey {
+    /// The table.
+    pub table: TableId,
+    /// The contig; see [`contig_number`].
+    pub contig: u32,
+    /// The smallest start of the block, plus one; see [`start_number`].
+    pub start: u64,
+    /// The source.
+    pub source: SourceId,
+    /// The number of the block in its source.
+    pub block: u32,
+    /// The column group.
+    pub group: ColumnGroup,
+    /// The number of the piece in its group.
+    pub piece: u16,
+}
+
+const CATALOG: u8 = 1;
+const SOURCE: u8 = 2;
+const JOURNAL: u8 = 3;
+const INDEX_ROOT: u8 = 4;
+const INDEX_PAGE: u8 = 5;
+const BLOCK: u8 = 6;
+
+/// The contig of a key: `u32::MAX` for the reads without one.
+pub fn contig_number(contig: Option<ContigId>) -> u32 {
+    contig.map_or(u32::MAX, |ContigId(number)| number)
+}
+
+/// The start of a key: plus one, 0 for a record without a position.
+pub fn start_number(start: i64) -> u64 {
+    u64::try_from(start).map_or(0, |start| start + 1)
+}
+
+impl Key {
+    /// Returns the bytes of the key.
+    pub fn to_bytes(self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(30);
+        match self {
+            Self::Catalog => out.push(CATALOG),
+            Self::Source { table, source, piece } => {
+                put_head(&mut out, SOURCE, table, source);
+                out.extend_from_slice(&piece.to_be_bytes());
+            }
+            Self::Journal { table, source } => put_head(&mut out, JOURNAL, table, source),
+            Self::IndexRoot { table, source, piece } => {
+                put_head(&mut out, INDEX_ROOT, table, source);
+                out.extend_from_slice(&piece.to_be_bytes());
+            }
+            Self::IndexPage(key) => {
+                put_place(&mut out, INDEX_PAGE, key.table, key.contig, key.start);
+                out.extend_from_slice(&key.source.0.to_be_bytes());
+                out.extend_from_slice(&key.page.to_be_bytes());
+                out.extend_from_slice(&key.piece.to_be_bytes());
+            }
+            Self::Block(key) => {
+                put_place(&mut out, BLOCK, key.table, key.contig, key.start);
+                out.extend_from_slice(&key.source.0.to_be_bytes());
+                out.extend_from_slice(&key.block.to_be_bytes());
+                out.extend_from_slice(&key.group.0.to_be_bytes());
+                out.extend_from_slice(&key.piece.to_be_bytes());
+            }
+        }
+        out
+    }
+
+    /// Takes the bytes of a key apart.
+    ///
+    /// # Errors
+    ///
+    /// If no key has these bytes.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, LayoutError> {
+        let mut rest = bytes;
+        let key = Self::read(&mut rest).filter(|_| rest.is_empty());
+        key.ok_or_else(|| LayoutError::CorruptKey(bytes.to_vec()))
+    }
+
+    fn read(rest: &mut &[u8]) -> Option<Self> {
+        let [kind] = array(rest)?;
+        if kind == CATALOG {
+            return Some(Self::Catalog);
+        }
+        let table = TableId(u32::from_be_bytes(array(rest)?));
+        let mut source = || Some(SourceId(u32::from_be_bytes(array(rest)?)));
+        Some(match kind {
+            SOURCE => Self::Source { table, source: source()?, piece: u16::from_be_bytes(array(rest)?) },
+            JOURNAL => Self::Journal { table, source: source()? },
+            INDEX_ROOT => {
+                Self::IndexRoot { table, source: source()?, piece: u16::from_be_bytes(array(rest)?) }
+            }
+            INDEX_PAGE => Self::IndexPage(IndexPageKey {
+                table,
+                contig: u32::from_be_bytes(array(rest)?),
+                start: u64::from_be_bytes(array(rest)?),
+                source: SourceId(u32::from_be_bytes(array(rest)?)),
+                page: u32::from_be_bytes(array(rest)?),
+                piece: u16::from_be_bytes(array(rest)?),
+            }),
+            BLOCK => Self::Block(BlockKey {
+                table,
+                contig: u32::from_be_bytes(array(rest)?),
+                start: u64::from_be_bytes(array(rest)?),
+                source: SourceId(u32::from_be_bytes(array(rest)?)),
+                block: u32::from_be_bytes(array(rest)?),
+                group: ColumnGroup(u16::from_be_bytes(array(rest)?)),
+                piece: u16::from_be_bytes(array(rest)?),
+            }),
+            _ => return None,
+        })
+    }
+}
+
+impl BlockKey {
+    /// Returns the bytes with which every piece of this block begins.
+    pub fn prefix(&self) -> Vec<u8> {
+        let mut bytes = Key::Block(*self).to_bytes();
+        bytes.truncate(bytes.len() - 4);
+        bytes
+    }
+}
+
+fn put_head(out: &mut Vec<u8>, kind: u8, table: TableId, source: SourceId) {
+    out.push(kind);
+    out.extend_from_slice(&table.0.to_be_bytes());
+    out.extend_from_slice(&source.0.to_be_bytes());
+}
+
+fn put_place(out: &mut Vec<u8>, kind: u8, table: TableId, contig: u32, start: u64) {
+    out.push(kind);
+    out.extend_from_slice(&table.0.to_be_bytes());
+    out.extend_from_slice(&contig.to_be_bytes());
+    out.extend_from_slice(&start.to_be_bytes());
+}
+
+fn array<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
+    let (head, tail) = rest.split_first_chunk::<N>()?;
+    *rest = tail;
+    Some(*head)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn keys() -> impl Strategy<Value = Key> {
+        let table = (0..3_u32).prop_map(TableId);
+        let source = (any::<u32>()).prop_map(SourceId);
+        let contig = prop::option::of(0..1000_u32).prop_map(|contig| contig_number(contig.map(ContigId)));
+        let start = prop_oneof![Just(-1_i64), 0..1_000_000_000_i64, 0..=i64::MAX].prop_map(start_number);
+        prop_oneof![
+            Just(Key::Catalog),
+            (table.clone(), source.clone(), any::<u16>()).prop_map(|(table, source, piece)| Key::Source {
+                table,
+                source,
+                piece
+            }),
+            (table.clone(), source.clone()).prop_map(|(table, source)| Key::Journal { table, source }),
+            (table.clone(), source.clone(), any::<u16>()).prop_map(|(table, source, piece)| Key::IndexRoot {
+                table,
+                source,
+                piece
+            }),
+            (table.clone(), contig.clone(), start.clone(), source.clone(), any::<u32>(), any::<u16>())
+                .prop_map(|(table, contig, start, source, page, piece)| Key::IndexPage(IndexPageKey {
+                    table,
+                    contig,
+                    start,
+                    source,
+                    page,
+                    piece
+                })),
+            (table, contig, start, source, any::<u32>(), any::<u16>(), any::<u16>()).prop_map(
+                |(table, contig, start, source, block, group, piece)| Key::Block(BlockKey {
+                    table,
+                    contig,
+                    start,
+                    source,
+                    block,
+                    group: ColumnGroup(group),
+                    piece
+                })
+            ),
+        ]
+    }
+
+    proptest! {
+        // KEY-1.
+        #[test]
+        fn byte_order_is_genomic_order(left in keys(), right in keys()) {
+            prop_assert_eq!(left.to_bytes().cmp(&right.to_bytes()), left.cmp(&right));
+        }
+
+        #[test]
+        fn bytes_give_the_key_back(key in keys(), cut in 0..30_usize) {
+            let bytes = key.to_bytes();
+            prop_assert_eq!(Key::from_bytes(&bytes), Ok(key));
+            let cut = cut.min(bytes.len() - 1);
+            prop_assert!(Key::from_bytes(&bytes[..cut]).is_err());
+        }
+
+        #[test]
+        fn any_bytes_are_safe(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
+            if let Ok(key) = Key::from_bytes(&bytes) {
+                prop_assert_eq!(key.to_bytes(), bytes);
+            }
+        }
+    }
+
+    #[test]
+    fn unplaced_reads_come_last_and_positionless_ones_first() {
+        let key = |contig, start| {
+            Key::Block(BlockKey {
+                table: TableId(1),
+                contig: contig_number(contig),
+                start: start_number(start),
+                source: SourceId(1),
+                block: 0,
+                group: ColumnGroup::CORE,
+                piece: 0,
+            })
+            .to_bytes()
+        };
+        let chr1 = Some(ContigId(0));
+        let sorted = [key(chr1, -1), key(chr1, 0), key(chr1, 256), key(Some(ContigId(1)), -1), key(None, -1)];
+        assert!(sorted.is_sorted());
+    }
+}
