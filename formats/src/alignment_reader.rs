@@ -10,7 +10,10 @@ use std::{
 
 use genomdb_genome::alignment::Records;
 
-use crate::{Format, FormatError, Header, Source, cram, source::Input};
+use crate::{
+    Format, FormatError, Header, Source, bam, byte_stream::ByteStream, cram, detect::detect, sam,
+    source::Input,
+};
 
 /// How a file is opened.
 #[derive(Clone, Debug)]
@@ -37,6 +40,8 @@ pub struct AlignmentReader {
 }
 
 enum Codec {
+    Sam(sam::Reader),
+    Bam(bam::Reader),
     Cram(cram::Reader),
 }
 
@@ -46,10 +51,26 @@ enum Codec {
 ///
 /// If it cannot be read, is of no known format, or its header is wrong.
 pub fn open(source: Source, options: &OpenOptions) -> Result<AlignmentReader, FormatError> {
-    let input = Input::open(source)?;
+    let mut input = Input::open(source)?;
+    let (compression, format) = detect(&mut input)?;
     let (bytes_read, bytes_total) = (input.bytes_read.clone(), input.bytes_total);
-    let (header, reader) = cram::Reader::open(input, options)?;
-    Ok(AlignmentReader { header, format: Format::Cram, bytes_read, bytes_total, codec: Codec::Cram(reader) })
+    let (header, codec) = match format {
+        Format::Cram => {
+            let (header, reader) = cram::Reader::open(input, options)?;
+            (header, Codec::Cram(reader))
+        }
+        Format::Bam => {
+            let bytes = ByteStream::new(input, compression, options.threads);
+            let (header, reader) = bam::Reader::open(bytes)?;
+            (header, Codec::Bam(reader))
+        }
+        Format::Sam => {
+            let bytes = ByteStream::new(input, compression, options.threads);
+            let (header, reader) = sam::Reader::open(bytes)?;
+            (header, Codec::Sam(reader))
+        }
+    };
+    Ok(AlignmentReader { header, format, bytes_read, bytes_total, codec })
 }
 
 impl AlignmentReader {
@@ -83,6 +104,8 @@ impl AlignmentReader {
     /// the reader must not be used again.
     pub fn read_batch(&mut self, records: &mut Records, bytes: usize) -> Result<bool, FormatError> {
         match &mut self.codec {
+            Codec::Sam(reader) => reader.read_batch(&self.header, records, bytes),
+            Codec::Bam(reader) => reader.read_batch(&self.header, records, bytes),
             Codec::Cram(reader) => reader.read_batch(&self.header, records, bytes),
         }
     }

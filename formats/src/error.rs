@@ -111,14 +111,6 @@ impl FormatError {
         let name = name.filter(|name| !name.is_empty()).map(printable);
         Self::Record { file: file.clone(), record, name, fault }
     }
-
-    /// Tells an unexpected end from a failure of the system.
-    pub(crate) fn io(file: &Arc<str>, source: io::Error, reason: &str) -> Self {
-        match source.kind() {
-            io::ErrorKind::UnexpectedEof => Self::Truncated { file: file.clone(), reason: reason.into() },
-            _ => Self::Io { file: file.clone(), source },
-        }
-    }
 }
 
 /// Renders hostile bytes for a message: escaped, and cut where they run on.

@@ -6,9 +6,15 @@
 //! It does not sort, and it keeps no index.
 
 mod alignment_reader;
+mod bam;
+mod bgzf;
+mod byte_stream;
 mod cram;
+mod detect;
 mod error;
 mod header;
+mod long_cigar;
+mod rules;
 pub mod sam;
 mod source;
 
