@@ -4,10 +4,11 @@
 //! runs as a process of its own.
 
 mod simulate;
+mod verify;
 
 use std::{
     io::{self, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
@@ -25,9 +26,25 @@ pub(crate) enum TaskError {
         /// What the system said.
         source: io::Error,
     },
+    /// A program could not be started.
+    #[error("{program} could not be started: {source}")]
+    Start {
+        /// The program.
+        program: String,
+        /// What the system said.
+        source: io::Error,
+    },
     /// What the task was given cannot be worked with.
     #[error("{0}")]
     Input(String),
+}
+
+impl TaskError {
+    /// Says which file an I/O error is about.
+    pub(crate) fn file(path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.as_ref().to_owned();
+        move |source| Self::File { path, source }
+    }
 }
 
 #[derive(Debug, Parser)]
@@ -41,6 +58,8 @@ struct Cli {
 enum Task {
     /// Write a deterministic, realistic BAM of N reads.
     Simulate(simulate::SimulateArgs),
+    /// Run every check that a change must pass: format, lints, documentation, examples, tests.
+    Verify(verify::VerifyArgs),
 }
 
 /// Prints a line for the person who runs the task.
@@ -52,6 +71,7 @@ pub(crate) fn say(line: &str) -> Result<(), TaskError> {
 fn main() -> ExitCode {
     let result = match Cli::parse().task {
         Task::Simulate(args) => simulate::run(&args),
+        Task::Verify(args) => verify::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

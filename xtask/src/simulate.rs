@@ -14,10 +14,7 @@ mod read;
 mod template;
 mod variants;
 
-use std::{
-    path::{Path, PathBuf},
-    time::Instant,
-};
+use std::{path::PathBuf, time::Instant};
 
 use clap::Args;
 
@@ -67,17 +64,13 @@ pub(crate) fn run(args: &SimulateArgs) -> Result<(), TaskError> {
 }
 
 fn simulate(args: &SimulateArgs, order: Order) -> Result<output::Written, TaskError> {
-    let at = |path: &Path| {
-        let path = path.to_owned();
-        move |source| TaskError::File { path, source }
-    };
     let genome = match &args.fasta {
         Some(fasta) => Genome::read(fasta)?,
         None => {
             let bases = args.reads * qualities::READ_BASES as u64 / COVERAGE;
             let genome = Genome::synthetic(bases as usize, args.seed);
             let fasta = args.out.with_extension("fa");
-            genome.write(&fasta).map_err(at(&fasta))?;
+            genome.write(&fasta).map_err(TaskError::file(&fasta))?;
             genome
         }
     };
@@ -85,7 +78,7 @@ fn simulate(args: &SimulateArgs, order: Order) -> Result<output::Written, TaskEr
     let fragments = Fragments::spread(&genome, args.reads.div_ceil(2), args.seed)
         .ok_or_else(|| TaskError::Input("no contig has 1,000 bases without N".to_owned()))?;
     let library = Library { genome, variants, fragments, seed: args.seed };
-    output::write(&library, order, &args.out, args.threads).map_err(at(&args.out))
+    output::write(&library, order, &args.out, args.threads).map_err(TaskError::file(&args.out))
 }
 
 #[cfg(test)]
