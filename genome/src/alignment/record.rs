@@ -99,6 +99,12 @@ impl Records {
         self.bytes.clear();
     }
 
+    /// Gives back the memory that no record occupies.
+    pub fn shrink_to_fit(&mut self) {
+        self.heads.shrink_to_fit();
+        self.bytes.shrink_to_fit();
+    }
+
     /// Appends a copy of a record.
     ///
     /// # Panics
