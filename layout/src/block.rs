@@ -18,11 +18,13 @@ mod tags;
 
 pub use build::{AlignmentBlockBuilder, BlockConfig, EncodedBlock};
 pub use column::{Column, ColumnGroup, TagColumn};
+pub(crate) use decode_tags::tag_column;
 pub use directory::{PageDirectory, PageLocation, Piece};
 pub use entry::{BlockEntry, Field};
 pub use pieces::{PIECE_BYTES_MAX, cut};
 pub use reader::AlignmentBlockReader;
 pub use rows::RowRanges;
+pub(crate) use tags::put_tag_column;
 
 #[cfg(test)]
 mod tests;

@@ -19,10 +19,6 @@ impl<'a> Cursor<'a> {
         LayoutError::Corrupt { what: self.what, offset: self.length - self.bytes.len(), reason }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
-    }
-
     pub(crate) fn take(&mut self, length: usize) -> Result<&'a [u8], LayoutError> {
         let (head, rest) =
             self.bytes.split_at_checked(length).ok_or_else(|| self.corrupt("it breaks off"))?;

@@ -30,12 +30,14 @@ pub enum Key {
         /// The number of the piece.
         piece: u16,
     },
-    /// What an unfinished load has written.
+    /// A part of what an unfinished load has written.
     Journal {
         /// The table.
         table: TableId,
         /// The source that is being loaded.
         source: SourceId,
+        /// The number of the part.
+        part: u32,
     },
     /// The root of a source's positional index.
     IndexRoot {
@@ -115,7 +117,10 @@ impl Key {
                 put_head(&mut out, SOURCE, table, source);
                 out.extend_from_slice(&piece.to_be_bytes());
             }
-            Self::Journal { table, source } => put_head(&mut out, JOURNAL, table, source),
+            Self::Journal { table, source, part } => {
+                put_head(&mut out, JOURNAL, table, source);
+                out.extend_from_slice(&part.to_be_bytes());
+            }
             Self::IndexRoot { table, source, piece } => {
                 put_head(&mut out, INDEX_ROOT, table, source);
                 out.extend_from_slice(&piece.to_be_bytes());
@@ -157,7 +162,7 @@ impl Key {
         let mut source = || Some(SourceId(u32::from_be_bytes(array(rest)?)));
         Some(match kind {
             SOURCE => Self::Source { table, source: source()?, piece: u16::from_be_bytes(array(rest)?) },
-            JOURNAL => Self::Journal { table, source: source()? },
+            JOURNAL => Self::Journal { table, source: source()?, part: u32::from_be_bytes(array(rest)?) },
             INDEX_ROOT => {
                 Self::IndexRoot { table, source: source()?, piece: u16::from_be_bytes(array(rest)?) }
             }
@@ -181,6 +186,24 @@ impl Key {
             _ => return None,
         })
     }
+}
+
+/// Returns the bytes with which every journal key begins.
+pub fn journals_prefix() -> Vec<u8> {
+    vec![JOURNAL]
+}
+
+/// Returns the bytes with which the journal keys of one load begin.
+pub fn journal_prefix(table: TableId, source: SourceId) -> Vec<u8> {
+    let mut out = Vec::with_capacity(9);
+    put_head(&mut out, JOURNAL, table, source);
+    out
+}
+
+/// Returns the bytes with which the keys of a table begin, one for each kind of key.
+pub fn table_prefixes(table: TableId) -> Vec<Vec<u8>> {
+    let prefix = |kind: u8| [&[kind][..], &table.0.to_be_bytes()].concat();
+    [SOURCE, JOURNAL, INDEX_ROOT, INDEX_PAGE, BLOCK].map(prefix).to_vec()
 }
 
 impl BlockKey {
@@ -228,7 +251,11 @@ mod tests {
                 source,
                 piece
             }),
-            (table.clone(), source.clone()).prop_map(|(table, source)| Key::Journal { table, source }),
+            (table.clone(), source.clone(), any::<u32>()).prop_map(|(table, source, part)| Key::Journal {
+                table,
+                source,
+                part
+            }),
             (table.clone(), source.clone(), any::<u16>()).prop_map(|(table, source, piece)| Key::IndexRoot {
                 table,
                 source,

@@ -11,6 +11,7 @@
 pub mod block;
 pub mod catalog;
 mod cursor;
+mod envelope;
 mod error;
 pub mod index;
 pub mod key;

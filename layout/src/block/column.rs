@@ -75,6 +75,16 @@ impl Column {
         Self::RawTags,
     ];
 
+    /// Returns the stored number of a column other than a tag.
+    pub(crate) fn code(self) -> u8 {
+        Self::FIXED.iter().position(|column| *column == self).map_or(u8::MAX, |code| code as u8)
+    }
+
+    /// Returns the column of a stored number.
+    pub(crate) fn from_code(code: u8) -> Option<Self> {
+        Self::FIXED.get(usize::from(code)).copied()
+    }
+
     /// Returns the group in which the page of a column other than a tag lies.
     pub(crate) const fn group(self) -> ColumnGroup {
         match self {

@@ -237,11 +237,6 @@ impl Texts {
         self.valid.push(valid);
     }
 
-    pub(super) fn push(&mut self, text: &[u8]) {
-        self.bytes.extend_from_slice(text);
-        self.end_row(true);
-    }
-
     /// Appends a text, NULL where it is empty.
     pub(super) fn push_or_null(&mut self, text: &[u8]) {
         self.bytes.extend_from_slice(text);
