@@ -1,0 +1,37 @@
+//! An ordered key-value store of opaque bytes; it knows no genomics.
+//!
+//! ```text
+//! write   batch → log: append, one fsync for all that wait → redb: apply → acknowledged
+//!                 … later, one durable commit of redb; the log forgets what is before it
+//! read    keys → one redb read transaction → bytes
+//! open    redb at its last durable commit → replay the log behind it
+//! ```
+//! - What [`Storage::write`] acknowledged is durable, and every later read sees it.
+//! - A batch takes effect whole or not at all, through any crash.
+//! - Stored bytes that are not what was written are an error that names them, never data.
+//! - After a failed write or fsync nothing more is written; reads go on.
+//!
+//! `docs/on-disk-format.md` describes the folder.
+
+mod block_on;
+mod clock;
+mod command;
+mod config;
+mod data_folder;
+mod disk;
+mod error;
+mod kv;
+mod recovery;
+mod state;
+mod storage;
+mod wal;
+mod writer;
+
+pub use clock::{Clock, SystemClock};
+pub use config::Config;
+pub use disk::{Disk, DiskFile, LocalDisk};
+pub use error::StorageError;
+pub use kv::{
+    Condition, Key, KeyRange, Operation, Outcome, ScanLimit, ScanPage, Transaction, Value, WriteBatch,
+};
+pub use storage::{Stats, Storage};

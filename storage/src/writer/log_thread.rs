@@ -1,0 +1,168 @@
+//! The log thread: gathers writes into groups and makes each group durable with one fsync.
+
+use std::sync::{
+    atomic::Ordering,
+    mpsc::{Receiver, SyncSender, TryRecvError},
+};
+
+use bytes::Bytes;
+
+use super::{
+    Message, Request, Shared,
+    state_thread::{Group, Step},
+};
+use crate::{
+    command,
+    error::StorageError,
+    state::Detachment,
+    wal::{AppendError, Log},
+};
+
+/// How much longer than the writes themselves they may lie on the disk, in the log and in the state.
+const SPACE_FACTOR: u64 = 3;
+
+/// Runs until told to close; returns the log for the last words.
+pub(super) fn run(shared: &Shared, mut log: Log, inbox: &Receiver<Message>, steps: &SyncSender<Step>) -> Log {
+    let mut waiting = None;
+    loop {
+        let message = match waiting.take() {
+            Some(message) => message,
+            None => match inbox.recv() {
+                Ok(message) => message,
+                Err(_) => break,
+            },
+        };
+        match message {
+            Message::Write(first) => {
+                let group = gather(shared, first, inbox, &mut waiting);
+                if let Some(group) = append(shared, &mut log, group)
+                    && let Err(lost) = steps.send(Step::Apply(group))
+                    && let Step::Apply(group) = lost.0
+                {
+                    group.refuse(&stopped(shared));
+                }
+                if waiting.is_none() {
+                    match inbox.try_recv() {
+                        Ok(message) => waiting = Some(message),
+                        // Nobody waits, so there is time to note how far the log is good.
+                        Err(TryRecvError::Empty) if shared.poisoned().is_none() => {
+                            log.mark_durable();
+                        }
+                        Err(_) => {}
+                    }
+                }
+            }
+            Message::Maintain(work) => {
+                // Without the other thread the reply is dropped, which its receiver understands.
+                let _sent = steps.send(Step::Maintain(work));
+            }
+            Message::Purge => {
+                let durable = *shared.durable.lock();
+                if let Err(error) = log.purge(durable) {
+                    // Only space is lost, and opening the folder again gives it back.
+                    tracing::warn!(%error, "a log segment could not be removed");
+                }
+            }
+            Message::Close => break,
+        }
+    }
+    let _sent = steps.send(Step::Close);
+    log
+}
+
+/// Takes what else is waiting, up to the size of a group.
+fn gather(
+    shared: &Shared,
+    first: Request,
+    inbox: &Receiver<Message>,
+    waiting: &mut Option<Message>,
+) -> Vec<Request> {
+    let mut bytes = first.transaction.batch.bytes();
+    let mut group = vec![first];
+    while bytes < shared.config.group_bytes_max {
+        match inbox.try_recv() {
+            Ok(Message::Write(next))
+                if bytes + next.transaction.batch.bytes() <= shared.config.group_bytes_max =>
+            {
+                bytes += next.transaction.batch.bytes();
+                group.push(next);
+            }
+            Ok(other) => {
+                *waiting = Some(other);
+                break;
+            }
+            Err(_) => break,
+        }
+    }
+    group
+}
+
+/// Appends a group and makes it durable; refuses it if that is not possible.
+fn append(shared: &Shared, log: &mut Log, requests: Vec<Request>) -> Option<Group> {
+    match try_append(shared, log, &requests) {
+        Ok((appended, bytes)) => Some(Group { requests, appended, bytes }),
+        Err(error) => {
+            for request in requests {
+                let _gone = request.reply.send(Err(error.clone()));
+            }
+            None
+        }
+    }
+}
+
+fn try_append(
+    shared: &Shared,
+    log: &mut Log,
+    requests: &[Request],
+) -> Result<(Vec<crate::wal::Appended>, u64), StorageError> {
+    if let Some(error) = shared.poisoned() {
+        return Err(error);
+    }
+    let payloads: Vec<Vec<Bytes>> =
+        requests.iter().map(|request| command::encode(&request.transaction)).collect();
+    let bytes = payloads.iter().flatten().map(|piece| piece.len() as u64).sum();
+    check_space(shared, bytes)?;
+    match shared.state.pages().attach() {
+        Ok(()) => {}
+        Err(Detachment::Failed(error)) => return Err(shared.poison(&error)),
+        Err(Detachment::DiskFull | Detachment::Idle) => return Err(disk_full(shared, bytes)),
+    }
+    let appended = match log.append(&payloads) {
+        Ok(appended) => appended,
+        Err(AppendError::DiskFull) => return Err(disk_full(shared, bytes)),
+        Err(AppendError::Failed(error)) => return Err(shared.poison(&error)),
+    };
+    log.sync().map_err(|error| shared.poison(&error))?;
+    shared.unflushed_bytes.fetch_add(bytes, Ordering::Relaxed);
+    Ok((appended, bytes))
+}
+
+/// Refuses a group for which there may not be space, before any of it is written.
+///
+/// The state file grows long after a write is acknowledged, so everything on its way there counts.
+fn check_space(shared: &Shared, bytes: u64) -> Result<(), StorageError> {
+    let available = shared
+        .config
+        .disk
+        .free_bytes(&shared.folder)
+        .map_err(|error| StorageError::io("measure the disk of", &shared.folder, error))?;
+    let needed = needed(shared, bytes);
+    if available < needed {
+        return Err(StorageError::DiskFull { path: shared.folder.clone(), available, needed });
+    }
+    Ok(())
+}
+
+fn needed(shared: &Shared, bytes: u64) -> u64 {
+    let on_the_way = shared.unflushed_bytes.load(Ordering::Relaxed) + bytes;
+    shared.config.disk_reserve_bytes + on_the_way.saturating_mul(SPACE_FACTOR)
+}
+
+fn disk_full(shared: &Shared, bytes: u64) -> StorageError {
+    let available = shared.config.disk.free_bytes(&shared.folder).unwrap_or(0);
+    StorageError::DiskFull { path: shared.folder.clone(), available, needed: needed(shared, bytes) }
+}
+
+fn stopped(shared: &Shared) -> StorageError {
+    shared.poisoned().unwrap_or(StorageError::Closed)
+}
