@@ -3,6 +3,7 @@
 //! Nothing here is part of the database, and nothing of the database is linked in: what is measured or checked
 //! runs as a process of its own.
 
+mod bench;
 mod simulate;
 mod verify;
 
@@ -58,6 +59,8 @@ struct Cli {
 enum Task {
     /// Write a deterministic, realistic BAM of N reads.
     Simulate(simulate::SimulateArgs),
+    /// Measure against the tools found on this machine, side by side.
+    Bench(bench::BenchArgs),
     /// Run every check that a change must pass: format, lints, documentation, examples, tests.
     Verify(verify::VerifyArgs),
 }
@@ -71,6 +74,7 @@ pub(crate) fn say(line: &str) -> Result<(), TaskError> {
 fn main() -> ExitCode {
     let result = match Cli::parse().task {
         Task::Simulate(args) => simulate::run(&args),
+        Task::Bench(args) => bench::run(&args),
         Task::Verify(args) => verify::run(&args),
     };
     match result {

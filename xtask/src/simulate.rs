@@ -14,10 +14,14 @@ mod read;
 mod template;
 mod variants;
 
-use std::{path::PathBuf, time::Instant};
+use std::{
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use clap::Args;
 
+pub(crate) use self::random::Random;
 use self::{fragments::Fragments, genome::Genome, output::Order, template::Library, variants::Variants};
 use crate::{TaskError, say};
 
@@ -61,6 +65,11 @@ pub(crate) fn run(args: &SimulateArgs) -> Result<(), TaskError> {
         written.bytes,
         began.elapsed().as_secs_f64()
     ))
+}
+
+/// Writes a file of so many reads as the task would by default.
+pub(crate) fn write(reads: u64, unsorted: bool, out: &Path) -> Result<(), TaskError> {
+    run(&SimulateArgs { reads, fasta: None, seed: 1, unsorted, out: out.to_owned(), threads: 2 })
 }
 
 fn simulate(args: &SimulateArgs, order: Order) -> Result<output::Written, TaskError> {

@@ -1,6 +1,6 @@
 //! The simulated file as others see it: the same bytes twice, and sound to samtools where that is installed.
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, process::Command};
 
 use super::*;
 
