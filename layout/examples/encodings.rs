@@ -1,0 +1,208 @@
+//! Bytes and speeds of each column of real reads: `cargo run --release --example encodings -- FILE.bam…`.
+
+use std::{
+    collections::BTreeMap,
+    env,
+    error::Error,
+    fs::File,
+    io::Read,
+    time::{Duration, Instant},
+};
+
+use flate2::read::MultiGzDecoder;
+use genomdb_genome::{
+    ContigId,
+    alignment::{Cigar, Record, Records},
+    schema::alignment::TagField,
+};
+use genomdb_layout::block::{
+    AlignmentBlockBuilder, AlignmentBlockReader, BlockConfig, EncodedBlock, Piece, RowRanges,
+};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let rows: usize = env::var("ROWS").ok().map_or(Ok(8_192), |rows| rows.parse())?;
+    for path in env::args().skip(1) {
+        measure(&path, rows)?;
+    }
+    Ok(())
+}
+
+fn measure(path: &str, records_max: usize) -> Result<(), Box<dyn Error>> {
+    let records = read_bam(path)?;
+    let began = Instant::now();
+    let blocks = build(&records, records_max)?;
+    let encode = began.elapsed();
+    let bam = std::fs::metadata(path)?.len();
+    let stored: u64 = blocks.iter().map(EncodedBlock::byte_count).sum();
+    let each = |time: Duration| time.as_secs_f64() * 1e9 / records.len() as f64;
+    print(&format!(
+        "{path}: {} records, {} blocks, BAM {bam} bytes ({:.1} a record), stored {stored} ({:.1} a record), {:.3} of the BAM",
+        records.len(),
+        blocks.len(),
+        bam as f64 / records.len() as f64,
+        stored as f64 / records.len() as f64,
+        stored as f64 / bam as f64
+    ));
+    print(&format!("encode {:.0} ns a record", each(encode)));
+    let mut columns: BTreeMap<String, u64> = BTreeMap::new();
+    for block in &blocks {
+        for page in block.entry.directory.pages() {
+            *columns.entry(page.column.to_string()).or_default() += u64::from(page.length);
+        }
+    }
+    let mut columns: Vec<_> = columns.into_iter().collect();
+    columns.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
+    for (column, bytes) in columns.iter().take(24) {
+        print(&format!(
+            "  {column:<12} {bytes:>10} bytes {:>7.3} a record",
+            *bytes as f64 / records.len() as f64
+        ));
+    }
+    decode(&blocks, each)?;
+    compare(&records, &blocks)
+}
+
+fn build(records: &Records, records_max: usize) -> Result<Vec<EncodedBlock>, Box<dyn Error>> {
+    let mut builder = AlignmentBlockBuilder::new(BlockConfig { records_max, ..BlockConfig::default() });
+    let mut blocks = Vec::new();
+    let mut last = i64::MIN;
+    for (ordinal, record) in (0..).zip(records.iter()) {
+        if !builder.accepts(&record) || (last > record.start && !builder.is_empty()) {
+            blocks.push(builder.finish(blocks.len() as u32));
+        }
+        last = record.start;
+        builder.push(&record, ordinal)?;
+    }
+    if !builder.is_empty() {
+        blocks.push(builder.finish(blocks.len() as u32));
+    }
+    Ok(blocks)
+}
+
+fn reader(block: &EncodedBlock) -> AlignmentBlockReader {
+    let mut reader = AlignmentBlockReader::new(block.entry.clone());
+    for (group, pieces) in &block.groups {
+        for (number, piece) in (0..).zip(pieces) {
+            reader.insert(Piece { group: *group, number }, piece.clone());
+        }
+    }
+    reader
+}
+
+type Decode = fn(&AlignmentBlockReader, &RowRanges) -> Result<usize, genomdb_layout::LayoutError>;
+
+fn decode(blocks: &[EncodedBlock], each: impl Fn(Duration) -> f64) -> Result<(), Box<dyn Error>> {
+    let columns: [(&str, Decode); 11] = [
+        ("flag", |reader, rows| reader.flag(rows).map(|array| array.len())),
+        ("mapq", |reader, rows| reader.mapq(rows).map(|array| array.len())),
+        ("start+end", |reader, rows| reader.end(rows).map(|array| array.len())),
+        ("mate+tlen", |reader, rows| reader.tlen(rows).map(|array| array.len())),
+        ("cigar", |reader, rows| reader.cigar(rows).map(|array| array.len())),
+        ("qname", |reader, rows| reader.qname(rows).map(|array| array.len())),
+        ("seq", |reader, rows| reader.seq(rows).map(|array| array.len())),
+        ("qual", |reader, rows| reader.qual(rows).map(|array| array.len())),
+        ("ordinal", |reader, rows| reader.ordinal(rows).map(|array| array.len())),
+        ("read_group", |reader, rows| reader.read_group(rows).map(|array| array.len())),
+        ("tags", |reader, rows| {
+            let tags: Vec<_> = reader.entry().directory.tags().collect();
+            tags.iter()
+                .try_for_each(|tag| reader.tag(TagField::new(tag.key, &[tag.kind]), rows).map(drop))?;
+            Ok(tags.len())
+        }),
+    ];
+    for (name, read) in columns {
+        let (mut all, mut part) = (Duration::ZERO, Duration::ZERO);
+        for block in blocks {
+            let rows = block.entry.records as usize;
+            let began = Instant::now();
+            read(&reader(block), &RowRanges::all(rows))?;
+            all += began.elapsed();
+            let began = Instant::now();
+            read(&reader(block), &RowRanges::from_ranges(rows, [rows / 4..rows / 2]))?;
+            part += began.elapsed();
+        }
+        let blocks = blocks.len() as u32;
+        print(&format!(
+            "  decode {name:<10} {:>7.1} ns a record; a block {:?}, a quarter of it {:?}",
+            each(all),
+            all / blocks,
+            part / blocks
+        ));
+    }
+    Ok(())
+}
+
+/// Every record must come back.
+fn compare(records: &Records, blocks: &[EncodedBlock]) -> Result<(), Box<dyn Error>> {
+    let (mut found, mut ordinals) = (Records::default(), Vec::new());
+    let began = Instant::now();
+    for block in blocks {
+        reader(block).read_records(
+            &RowRanges::all(block.entry.records as usize),
+            &mut found,
+            &mut ordinals,
+        )?;
+    }
+    let time = began.elapsed();
+    let same = found.len() == records.len()
+        && found.iter().zip(records.iter()).all(|(found, record)| found == record);
+    print(&format!("  records back in {time:?}: {}", if same { "the same" } else { "NOT THE SAME" }));
+    if same { Ok(()) } else { Err("records differ".into()) }
+}
+
+/// Walks over a BAM file; just enough for files that are known to be right.
+fn read_bam(path: &str) -> Result<Records, Box<dyn Error>> {
+    let mut bytes = Vec::new();
+    MultiGzDecoder::new(File::open(path)?).take(3 << 30).read_to_end(&mut bytes)?;
+    let mut rest = bytes.as_slice();
+    let mut take = |length: usize| -> Result<&[u8], Box<dyn Error>> {
+        let (head, tail) = rest.split_at_checked(length).ok_or("the file breaks off")?;
+        rest = tail;
+        Ok(head)
+    };
+    let number = |bytes: &[u8]| bytes.iter().rev().fold(0_u32, |number, byte| number << 8 | u32::from(*byte));
+    take(4)?;
+    let text = number(take(4)?);
+    take(text as usize)?;
+    for _ in 0..number(take(4)?) {
+        let name = number(take(4)?);
+        take(name as usize + 4)?;
+    }
+    let mut records = Records::default();
+    while let Ok(size) = take(4) {
+        let body = take(number(size) as usize)?;
+        records.push(&record(body).ok_or("a record breaks off")?);
+    }
+    Ok(records)
+}
+
+fn record(body: &[u8]) -> Option<Record<'_>> {
+    let (head, rest) = body.split_at_checked(32)?;
+    let at = |offset: usize| head.get(offset..offset + 4)?.try_into().ok().map(i32::from_le_bytes);
+    let contig = |number: i32| u32::try_from(number).ok().map(ContigId);
+    let (name_mapq, flag_ops, count) = (at(8)?, at(12)?, at(16)?);
+    let (name, rest) = rest.split_at_checked((name_mapq & 0xff) as usize)?;
+    let (cigar, rest) = rest.split_at_checked((flag_ops & 0xffff) as usize * 4)?;
+    let (bases, rest) = rest.split_at_checked((count as usize).div_ceil(2))?;
+    let (scores, tags) = rest.split_at_checked(count as usize)?;
+    Some(Record {
+        flag: (flag_ops >> 16) as u16,
+        contig: contig(at(0)?),
+        start: at(4)?.into(),
+        mapping_quality: (name_mapq >> 8) as u8,
+        mate_contig: contig(at(20)?),
+        mate_start: at(24)?.into(),
+        template_length: at(28)?.into(),
+        name: name.strip_suffix(b"\0").filter(|name| *name != b"*").unwrap_or_default(),
+        cigar: Cigar::from_bytes(cigar),
+        base_count: count as u32,
+        bases,
+        quality_scores: if scores.first() == Some(&0xff) { &[] } else { scores },
+        tags,
+    })
+}
+
+#[expect(clippy::print_stdout, reason = "a measurement prints")]
+fn print(line: &str) {
+    println!("{line}");
+}
