@@ -29,7 +29,7 @@ impl Bench {
     pub(super) fn loads(&mut self) -> Result<(), TaskError> {
         let sorted = self.sorted.path.clone();
         let unsorted = self.unsorted.path.clone();
-        let kept = self.dir.join("data");
+        let kept = self.data_folder();
         let goals = [
             ("load, sorted BAM", sorted.as_path(), Goal::AtMost(0.7), kept),
             ("load, unsorted BAM", unsorted.as_path(), Goal::AtMost(1.0), self.dir.join("data.unsorted")),
@@ -71,12 +71,17 @@ impl Bench {
 
     /// A data folder with the sorted file in it, loaded now if no earlier run left it.
     pub(super) fn loaded_folder(&self) -> Result<PathBuf, TaskError> {
-        let data = self.dir.join("data");
+        let data = self.data_folder();
         let there = data.try_exists().map_err(TaskError::file(&data))?;
         if !there {
             self.load(&self.sorted.path, &data)?;
         }
         Ok(data)
+    }
+
+    /// Where the sorted file's data folder lies; kept from one run of the benchmark to the next.
+    fn data_folder(&self) -> PathBuf {
+        self.dir.join(format!("data-{}", self.sorted.records))
     }
 
     /// Loads a file into a fresh folder.
