@@ -73,6 +73,33 @@ pub(super) fn write_float(number: f32, out: &mut impl Write) -> io::Result<()> {
     out.write_all(without_zeros(std::str::from_utf8(fixed).map_err(io::Error::other)?).as_bytes())
 }
 
+/// Writes a float of an array as htslib does: `%g`, but a tie is rounded up, in fixed point of ten decimals.
+pub(super) fn write_array_float(number: f32, out: &mut impl Write) -> io::Result<()> {
+    const UNIT: u64 = 10_000_000_000;
+    let size = f64::from(number).abs();
+    if !(0.0001..=999_999.0).contains(&size) {
+        return write_float(number, out);
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within 0..10^16")]
+    let scaled = (size * UNIT as f64) as u64;
+    // Half of the sixth significant digit.
+    let half = [0.001, 0.01, 0.1, 1.0, 10.0, 100.0, 1000.0, 10_000.0, 100_000.0]
+        .iter()
+        .take_while(|&&bound| size >= bound)
+        .fold(5, |half, _| half * 10);
+    let rounded = scaled + half;
+    let sign = if number < 0.0 { "-" } else { "" };
+    let (whole, fraction) = (rounded / UNIT, rounded % UNIT);
+    // Six digits from the first that is not 0.
+    let decimals = 15_usize.saturating_sub(rounded.ilog10() as usize).min(10);
+    let mut buffer = [0_u8; 24];
+    let mut rest = buffer.as_mut_slice();
+    write!(rest, "{whole}.{fraction:010}")?;
+    let length = whole.max(1).ilog10() as usize + 2 + decimals;
+    let fixed = std::str::from_utf8(buffer.get(..length).unwrap_or_default()).map_err(io::Error::other)?;
+    write!(out, "{sign}{}", without_zeros(fixed))
+}
+
 /// Drops zeros at the end of a decimal fraction, and a point that nothing follows.
 fn without_zeros(text: &str) -> &str {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text }

@@ -119,7 +119,10 @@ pub(super) fn write(tag: &Tag<'_>, out: &mut impl Write) -> io::Result<()> {
             out.write_all(&[b':', b'B', b':', kind])?;
             tag.value.chunks_exact(value_width(kind).unwrap_or(1)).try_for_each(|element| {
                 out.write_all(b",")?;
-                write_number(kind, element, out)
+                match (kind, element) {
+                    (b'f', &[a, b, c, d]) => number::write_array_float(f32::from_le_bytes([a, b, c, d]), out),
+                    _ => write_number(kind, element, out),
+                }
             })
         }
     }

@@ -64,6 +64,9 @@ impl Parser {
         contigs: &Contigs,
         records: &mut Records,
     ) -> Result<(), Fault> {
+        if line.is_empty() {
+            return Err(Fault::new("QNAME", "the line is empty"));
+        }
         let mut rest = line;
         let mut fields: [&[u8]; 11] = [&[]; 11];
         for (number, (field, name)) in fields.iter_mut().zip(FIELDS).enumerate() {

@@ -1,18 +1,8 @@
 //! Every SAM and BAM of the shared corpus, against what htslib and samtools say of it.
-//!
-//! The corpus lies in `$GENOMDB_CORPUS` or in `../shared/data` beside the repository; without it the tests
-//! say that they were skipped.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+use genomdb_formats::Source;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
-
-use genomdb_formats::{FormatError, OpenOptions, Source, open, sam};
-use genomdb_genome::alignment::Records;
+use crate::{corpus, read, samtools_view};
 
 /// Files in a `failed` folder that are read all the same, each with the reason.
 const FAILED_BUT_READ: [(&str, &str); 2] = [
@@ -29,53 +19,6 @@ const ACCEPTED_BUT_REFUSED: [(&str, &str); 2] = [
 const UNKNOWN_CONTIG: &str = "a record names a contig that the header lacks: samtools warns and takes the \
     record's place away, we refuse to lose it";
 
-struct Case {
-    path: String,
-    accepted: bool,
-    records: Option<usize>,
-}
-
-fn corpus() -> Option<(PathBuf, Vec<Case>)> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
-    let root = std::env::var_os("GENOMDB_CORPUS").map_or(beside, PathBuf::from);
-    let Ok(oracle) = fs::read_to_string(root.join("ORACLE.tsv")) else {
-        eprintln!("skipped: no corpus at {}", root.display());
-        return None;
-    };
-    let mut cases = Vec::new();
-    for line in oracle.lines().skip(1) {
-        let fields: Vec<&str> = line.split('\t').collect();
-        if ["sam", "bam"].contains(&fields[1]) {
-            let (path, accepted) = (fields[0].to_owned(), fields[3] == "0");
-            cases.push(Case { path, accepted, records: fields[4].parse().ok() });
-        }
-    }
-    Some((root, cases))
-}
-
-/// Reads a whole file and returns its number of records and its SAM text.
-fn read(path: &Path) -> Result<(usize, Vec<u8>), FormatError> {
-    let mut reader = open(Source::Path(path.to_owned()), &OpenOptions::default())?;
-    let header = reader.header().clone();
-    let mut writer = sam::Writer::new(Vec::new());
-    writer.write_header(&header).unwrap();
-    let (mut records, mut count) = (Records::default(), 0);
-    while reader.read_batch(&mut records, 1 << 16)? {
-        count += records.len();
-        for record in records.iter() {
-            writer.write(&record, &header.contigs).unwrap();
-        }
-        records.clear();
-    }
-    Ok((count, writer.into_inner()))
-}
-
-fn samtools_view(path: &Path) -> Option<Vec<u8>> {
-    let output = Command::new("samtools").args(["view", "-h", "--no-PG"]).arg(path).output().ok()?;
-    assert!(output.status.success(), "samtools failed on {}", path.display());
-    Some(output.stdout)
-}
-
 fn is_listed(list: &[(&str, &str)], path: &str) -> bool {
     list.iter().any(|&(listed, _)| listed == path)
 }
@@ -87,7 +30,7 @@ fn what_htslib_accepts_is_read_as_samtools_prints_it() {
     let mut compared = 0;
     for case in cases.iter().filter(|case| case.accepted && !case.path.contains("/failed/")) {
         let path = root.join(&case.path);
-        match read(&path) {
+        match read(Source::Path(path.clone())) {
             Ok(_) if is_listed(&ACCEPTED_BUT_REFUSED, &case.path) => {
                 wrong.push(format!("{}: was read, take it off the list", case.path));
             }
@@ -112,7 +55,7 @@ fn what_htslib_accepts_is_read_as_samtools_prints_it() {
     assert!(wrong.is_empty(), "{} files are wrong:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-fn first_difference(ours: &[u8], theirs: &[u8]) -> Option<String> {
+pub(crate) fn first_difference(ours: &[u8], theirs: &[u8]) -> Option<String> {
     if ours == theirs {
         return None;
     }
@@ -132,7 +75,7 @@ fn what_is_wrong_is_refused() {
     let mut wrong = Vec::new();
     for case in cases.iter().filter(|case| !case.accepted || case.path.contains("/failed/")) {
         let listed = is_listed(&FAILED_BUT_READ, &case.path);
-        match read(&root.join(&case.path)) {
+        match read(Source::Path(root.join(&case.path))) {
             Ok(_) if !listed => wrong.push(format!("{}: was read", case.path)),
             Err(error) if listed => wrong.push(format!("{}: take it off the list ({error})", case.path)),
             Ok(_) => {}
