@@ -14,6 +14,7 @@ mod detect;
 mod error;
 mod header;
 mod long_cigar;
+mod reference;
 mod rules;
 pub mod sam;
 mod source;
