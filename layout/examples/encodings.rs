@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use arrow_array::Array;
 use flate2::read::MultiGzDecoder;
 use genomdb_genome::{
     ContigId,
