@@ -24,6 +24,8 @@ mod kv;
 mod recovery;
 mod state;
 mod storage;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod wal;
 mod writer;
 

@@ -9,7 +9,10 @@ mod page_checksums;
 mod page_file;
 mod read;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use parking_lot::{RwLock, RwLockReadGuard};
 use redb::{Database, Durability, ReadableDatabase as _, ReadableTableMetadata as _, TableDefinition};
@@ -54,6 +57,22 @@ impl Applied {
     }
 }
 
+/// Creates an empty state file under another name and renames it when it is whole.
+fn create(path: &Path, disk: &dyn Disk) -> Result<(), StorageError> {
+    const CACHE_BYTES: u64 = 1 << 20;
+    let pages = Arc::new(PageFile::create(path.with_file_name("new.redb"), disk)?);
+    let state = State::with_pages(Arc::clone(&pages), CACHE_BYTES)?;
+    state.checkpoint(Some(LogPosition::FIRST))?;
+    state.close();
+    match pages.detachment() {
+        None => pages.publish(path, disk),
+        Some(Detachment::Failed(error)) => Err(error),
+        Some(Detachment::DiskFull | Detachment::Idle) => {
+            Err(StorageError::io("create", path, std::io::ErrorKind::StorageFull.into()))
+        }
+    }
+}
+
 /// The state store.
 #[derive(Debug)]
 pub(crate) struct State {
@@ -63,18 +82,28 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// Opens the state file, creating it if absent. Nothing is written before [`PageFile::attach`].
+    /// Opens the state file, creating it if absent. What exists is not written to before
+    /// [`PageFile::attach`].
     pub(crate) fn open(path: PathBuf, disk: &dyn Disk, cache_bytes: u64) -> Result<Self, StorageError> {
-        let pages = Arc::new(PageFile::open(path, disk)?);
+        let pages = match PageFile::open(path.clone(), disk)? {
+            Some(pages) => pages,
+            None => {
+                create(&path, disk)?;
+                PageFile::open(path.clone(), disk)?
+                    .ok_or_else(|| StorageError::io("open", path, std::io::ErrorKind::NotFound.into()))?
+            }
+        };
+        Self::with_pages(Arc::new(pages), cache_bytes)
+    }
+
+    fn with_pages(pages: Arc<PageFile>, cache_bytes: u64) -> Result<Self, StorageError> {
         let state = Self { pages: Arc::clone(&pages), database: RwLock::new(None) };
+        let path = pages.path().to_owned();
         let database = redb::Builder::new()
             .set_cache_size(usize::try_from(cache_bytes).unwrap_or(usize::MAX))
-            .set_repair_callback({
-                let path = pages.path().to_owned();
-                move |repair| {
-                    let progress = repair.progress();
-                    tracing::warn!(path = %path.display(), progress, "repairing the state file");
-                }
+            .set_repair_callback(move |repair| {
+                let progress = repair.progress();
+                tracing::warn!(path = %path.display(), progress, "repairing the state file");
             })
             .create_with_backend(Backend(pages))
             .map_err(|error| state.error(error))?;

@@ -1,5 +1,7 @@
 //! Law: the store behaves like a `BTreeMap`, also after closing and opening again.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use std::{collections::BTreeMap, ops::Bound};
 
 use bytes::Bytes;

@@ -43,18 +43,22 @@ pub(super) struct PageChecksums {
 }
 
 impl PageChecksums {
-    /// Opens the file, or creates it for a state file that is `new`.
-    pub(super) fn open(path: PathBuf, disk: &dyn Disk, new: bool) -> Result<Self, StorageError> {
-        let failed = |error| StorageError::io("open", &path, error);
-        let file = disk.open(&path, new).map_err(failed)?;
-        if new {
-            file.set_len(0).and_then(|()| file.write_all_at(&MAGIC, 0)).map_err(failed)?;
-        } else {
-            let mut magic = [0; SLOT_BYTES];
-            let read = file.read_exact_at(&mut magic, 0);
-            if read.is_err() || magic != MAGIC {
-                return Err(StorageError::corrupt(path, 0, "not a file of page checksums"));
-            }
+    /// Creates the file for a new state file.
+    pub(super) fn create(path: PathBuf, disk: &dyn Disk) -> Result<Self, StorageError> {
+        let failed = |error| StorageError::io("create", &path, error);
+        let file = disk.open(&path, true).map_err(failed)?;
+        file.set_len(0).and_then(|()| file.write_all_at(&MAGIC, 0)).map_err(failed)?;
+        Ok(Self { path, file, dirty: RwLock::default() })
+    }
+
+    /// Opens the file.
+    pub(super) fn open(path: PathBuf, disk: &dyn Disk) -> Result<Self, StorageError> {
+        let file = disk.open(&path, false);
+        let file = file.map_err(|error| StorageError::io("open", &path, error))?;
+        let mut magic = [0; SLOT_BYTES];
+        let read = file.read_exact_at(&mut magic, 0);
+        if read.is_err() || magic != MAGIC {
+            return Err(StorageError::corrupt(path, 0, "not a file of page checksums"));
         }
         Ok(Self { path, file, dirty: RwLock::default() })
     }
@@ -91,6 +95,12 @@ impl PageChecksums {
             }
         };
         Ok(stored == 0 || stored == checksum(offset, page))
+    }
+
+    /// Makes the file durable, even if nothing was recorded.
+    pub(super) fn sync_always(&self) -> io::Result<()> {
+        self.sync()?;
+        self.file.sync_data()
     }
 
     /// Makes everything recorded durable.

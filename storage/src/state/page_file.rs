@@ -53,18 +53,43 @@ pub(crate) enum Detachment {
 }
 
 impl PageFile {
-    /// Opens the state file, detached; creates it if absent.
-    pub(crate) fn open(path: PathBuf, disk: &dyn Disk) -> Result<Self, StorageError> {
+    /// Opens the state file, detached; `None` if there is none.
+    pub(crate) fn open(path: PathBuf, disk: &dyn Disk) -> Result<Option<Self>, StorageError> {
         let failed = |error| StorageError::io("open", &path, error);
-        let file = disk.open(&path, true).map_err(failed)?;
+        let file = match disk.open(&path, false) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            file => file.map_err(failed)?,
+        };
         let length = file.len().map_err(failed)?;
-        let checksums = PageChecksums::open(path.with_extension("sums"), disk, length == 0)?;
         if length == 0 {
-            let folder = path.parent().unwrap_or(Path::new("."));
-            disk.sync_dir(folder).map_err(failed)?;
+            // Taken for a new file, it would lose everything quietly.
+            return Err(StorageError::corrupt(path, 0, "the state file is empty"));
         }
+        let checksums = PageChecksums::open(path.with_extension("sums"), disk)?;
         let mode = RwLock::new(Mode::Detached(Overlay::new(length), Detachment::Idle));
-        Ok(Self { path, file, checksums, mode, read_failure: Mutex::new(None) })
+        Ok(Some(Self { path, file, checksums, mode, read_failure: Mutex::new(None) }))
+    }
+
+    /// Creates a state file, attached, in place of what has the name.
+    pub(crate) fn create(path: PathBuf, disk: &dyn Disk) -> Result<Self, StorageError> {
+        let failed = |error| StorageError::io("create", &path, error);
+        let file = disk.open(&path, true).map_err(failed)?;
+        file.set_len(0).map_err(failed)?;
+        let checksums = PageChecksums::create(path.with_extension("sums"), disk)?;
+        let (mode, read_failure) = (RwLock::new(Mode::Attached), Mutex::new(None));
+        Ok(Self { path, file, checksums, mode, read_failure })
+    }
+
+    /// Gives a file that is complete its name; a crash before leaves none of that name.
+    pub(crate) fn publish(&self, path: &Path, disk: &dyn Disk) -> Result<(), StorageError> {
+        let named = (|| {
+            self.file.sync_data()?;
+            self.checksums.sync_always()?;
+            disk.rename(self.checksums.path(), &path.with_extension("sums"))?;
+            disk.rename(&self.path, path)?;
+            disk.sync_dir(path.parent().unwrap_or(Path::new(".")))
+        })();
+        named.map_err(|error| StorageError::io("create", path, error))
     }
 
     /// The file.

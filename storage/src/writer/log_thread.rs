@@ -2,7 +2,7 @@
 
 use std::sync::{
     atomic::Ordering,
-    mpsc::{Receiver, SyncSender, TryRecvError},
+    mpsc::{Receiver, SyncSender},
 };
 
 use bytes::Bytes;
@@ -35,21 +35,14 @@ pub(super) fn run(shared: &Shared, mut log: Log, inbox: &Receiver<Message>, step
         match message {
             Message::Write(first) => {
                 let group = gather(shared, first, inbox, &mut waiting);
-                if let Some(group) = append(shared, &mut log, group)
-                    && let Err(lost) = steps.send(Step::Apply(group))
-                    && let Step::Apply(group) = lost.0
-                {
-                    group.refuse(&stopped(shared));
-                }
-                if waiting.is_none() {
-                    match inbox.try_recv() {
-                        Ok(message) => waiting = Some(message),
-                        // Nobody waits, so there is time to note how far the log is good.
-                        Err(TryRecvError::Empty) if shared.poisoned().is_none() => {
-                            log.mark_durable();
-                        }
-                        Err(_) => {}
+                if let Some(group) = append(shared, &mut log, group) {
+                    waiting = waiting.or_else(|| inbox.try_recv().ok());
+                    if waiting.is_none() {
+                        // Nobody waits for the next fsync. Before the answers, so that a group that
+                        // was acknowledged is known as such, unless the next one follows it.
+                        log.mark_durable();
                     }
+                    hand_over(shared, group, steps);
                 }
             }
             Message::Maintain(work) => {
@@ -68,6 +61,14 @@ pub(super) fn run(shared: &Shared, mut log: Log, inbox: &Receiver<Message>, step
     }
     let _sent = steps.send(Step::Close);
     log
+}
+
+fn hand_over(shared: &Shared, group: Group, steps: &SyncSender<Step>) {
+    if let Err(lost) = steps.send(Step::Apply(group))
+        && let Step::Apply(group) = lost.0
+    {
+        group.refuse(&shared.poisoned().unwrap_or(StorageError::Closed));
+    }
 }
 
 /// Takes what else is waiting, up to the size of a group.
@@ -161,8 +162,4 @@ fn needed(shared: &Shared, bytes: u64) -> u64 {
 fn disk_full(shared: &Shared, bytes: u64) -> StorageError {
     let available = shared.config.disk.free_bytes(&shared.folder).unwrap_or(0);
     StorageError::DiskFull { path: shared.folder.clone(), available, needed: needed(shared, bytes) }
-}
-
-fn stopped(shared: &Shared) -> StorageError {
-    shared.poisoned().unwrap_or(StorageError::Closed)
 }

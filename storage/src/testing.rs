@@ -1,0 +1,6 @@
+//! For tests of this crate and of those above: a disk in memory that loses, tears and refuses writes.
+
+mod simulated_disk;
+mod simulated_file;
+
+pub use simulated_disk::{Fault, SimulatedDisk};
