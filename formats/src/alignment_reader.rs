@@ -60,12 +60,12 @@ pub fn open(source: Source, options: &OpenOptions) -> Result<AlignmentReader, Fo
             (header, Codec::Cram(reader))
         }
         Format::Bam => {
-            let bytes = ByteStream::new(input, compression, options.threads);
+            let bytes = ByteStream::new(input, compression, options.threads)?;
             let (header, reader) = bam::Reader::open(bytes)?;
             (header, Codec::Bam(reader))
         }
         Format::Sam => {
-            let bytes = ByteStream::new(input, compression, options.threads);
+            let bytes = ByteStream::new(input, compression, options.threads)?;
             let (header, reader) = sam::Reader::open(bytes)?;
             (header, Codec::Sam(reader))
         }

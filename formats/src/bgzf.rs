@@ -41,7 +41,7 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    pub(crate) fn new(input: Input, threads: usize) -> Self {
+    pub(crate) fn new(input: Input, threads: usize) -> Result<Self, FormatError> {
         let threads = threads.clamp(1, 64);
         let file = input.name.clone();
         let spare = Arc::new(Mutex::new(Vec::new()));
@@ -57,10 +57,13 @@ impl Reader {
         };
         let blocks = Arc::new(Mutex::new(blocks));
         for _ in 0..threads {
-            let (file, blocks, spare) = (file.clone(), blocks.clone(), spare.clone());
-            thread::spawn(move || inflate_runs(&file, &blocks, &spare));
+            let (name, blocks, spare) = (file.clone(), blocks.clone(), spare.clone());
+            let spawned = thread::Builder::new()
+                .name("bgzf".into())
+                .spawn(move || inflate_runs(&name, &blocks, &spare));
+            spawned.map_err(|source| FormatError::Io { file: file.clone(), source })?;
         }
-        Self { file, runs, spare }
+        Ok(Self { file, runs, spare })
     }
 
     /// Replaces `chunk` by the next one; false where the file ends.

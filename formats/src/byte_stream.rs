@@ -53,7 +53,7 @@ impl ByteStream {
     const STREAM_CHUNK_BYTES: usize = 256 << 10;
 
     /// Inflates a source with up to `threads` threads besides the caller's.
-    pub(crate) fn new(input: Input, compression: Compression, threads: usize) -> Self {
+    pub(crate) fn new(input: Input, compression: Compression, threads: usize) -> Result<Self, FormatError> {
         let file = input.name.clone();
         let chunks = match compression {
             Compression::None => Chunks::Stream(Box::new(input)),
@@ -61,9 +61,9 @@ impl ByteStream {
                 let buffered = std::io::BufReader::with_capacity(Self::STREAM_CHUNK_BYTES, input);
                 Chunks::Stream(Box::new(MultiGzDecoder::new(buffered)))
             }
-            Compression::Bgzf => Chunks::Bgzf(bgzf::Reader::new(input, threads)),
+            Compression::Bgzf => Chunks::Bgzf(bgzf::Reader::new(input, threads)?),
         };
-        Self { file, chunks, chunk: Chunk::default(), at: 0, joined: Vec::new() }
+        Ok(Self { file, chunks, chunk: Chunk::default(), at: 0, joined: Vec::new() })
     }
 
     /// Returns the name of the file.
@@ -112,7 +112,8 @@ impl ByteStream {
             self.at += part.len() + usize::from(found.is_some());
             if self.joined.len() > length_max {
                 let reason = format!("a line is longer than {length_max} bytes");
-                return Err(FormatError::UnknownFormat { file: self.file.clone(), found: reason });
+                let (file, place) = (self.file.clone(), "text");
+                return Err(FormatError::Container { file, place, offset: None, reason });
             }
             if found.is_some() {
                 break;

@@ -69,8 +69,10 @@ fn format_of(first: &[u8]) -> Option<Format> {
     if first.starts_with(b"CRAM") {
         return Some(Format::Cram);
     }
-    let line = first.split(|&byte| byte == b'\n').next()?;
-    (is_sam_header_line(line) || is_sam_record_start(line)).then_some(Format::Sam)
+    let mut lines = first.split(|&byte| byte == b'\n');
+    let line = lines.next()?;
+    let cut_off = lines.next().is_none();
+    (is_sam_header_line(line) || is_sam_record_start(line, cut_off)).then_some(Format::Sam)
 }
 
 /// `@HD`, `@SQ`, `@RG`, `@PG` or `@CO`, and a tab: a read of a FASTQ file is never called so.
@@ -83,17 +85,15 @@ fn is_sam_header_line(line: &[u8]) -> bool {
     }
 }
 
-/// A line that may be cut off: what is there must look like the fields of a record.
-fn is_sam_record_start(line: &[u8]) -> bool {
+/// The fields of a record; of a line that is cut off, QUAL may be missing.
+fn is_sam_record_start(line: &[u8], cut_off: bool) -> bool {
     let number = |field: &[u8]| !field.is_empty() && field.iter().all(u8::is_ascii_digit);
     let fields: Vec<&[u8]> = line.split(|&byte| byte == b'\t').take(12).collect();
     match fields.as_slice() {
-        [_, flag, _, position, mapping_quality, _, _, mate_position, template_length, _, _, ..] => {
+        [_, flag, _, position, mapping_quality, _, _, mate_position, template_length, _, rest @ ..] => {
             let template_length = template_length.strip_prefix(b"-").unwrap_or(template_length);
-            number(flag)
-                && number(position)
-                && number(mapping_quality)
-                && number(mate_position)
+            (cut_off || !rest.is_empty())
+                && [flag, position, mapping_quality, mate_position].into_iter().all(|field| number(field))
                 && number(template_length)
         }
         _ => false,
@@ -145,6 +145,7 @@ mod tests {
         check(b"@HD\tVN:1.6\r\n", expect!["None SAM"]);
         check(b"@CO", expect!["None SAM"]);
         check(b"a\t4\t*\t0\t0\t*\t*\t0\t0\t*\t*", expect!["None SAM"]);
+        check(b"a\t4\t*\t0\t0\t*\t*\t0\t0\tACGTACGTACGTACGTACGTACGT", expect!["None SAM"]);
         check(
             b"@read\nACGT\n+\nIIII\n",
             expect!["x: not SAM, BAM or CRAM: found FASTQ or a malformed SAM header: `@read`"],

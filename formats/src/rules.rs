@@ -157,10 +157,7 @@ mod tests {
         );
         check_record(|r| r.quality_scores = &[1, 2, 3], expect!["QUAL: has 3 scores, SEQ has 4 bases"]);
         check_record(|r| r.quality_scores = &[1, 2, 3, 94], expect!["QUAL: score 94 is above 93"]);
-        check_record(
-            |r| r.tags = b"NMC",
-            expect!["NM: the record ends within it"],
-        );
+        check_record(|r| r.tags = b"NMC", expect!["NM: the record ends within it"]);
         check_record(|r| r.tags = b"1MC\x01", expect!["optional fields: `1M` is not a key"]);
         check_record(|r| r.tags = b"COZa\tb\0", expect![[r#"CO: byte 2 of `a\t` is not printable"#]]);
         check_record(|r| r.tags = b"HXHABC\0", expect!["HX: `ABC` is not pairs of hexadecimal digits"]);

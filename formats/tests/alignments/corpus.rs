@@ -1,8 +1,8 @@
 //! Every SAM and BAM of the shared corpus, against what htslib and samtools say of it.
 
-use genomdb_formats::Source;
+use genomdb_formats::{FormatError, Source};
 
-use crate::{corpus, read, samtools_view};
+use crate::{corpus, corpus_root, read, samtools_view};
 
 /// Files in a `failed` folder that are read all the same, each with the reason.
 const FAILED_BUT_READ: [(&str, &str); 2] = [
@@ -87,4 +87,24 @@ fn what_is_wrong_is_refused() {
         }
     }
     assert!(wrong.is_empty(), "{} files are wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn other_files_are_told_apart() {
+    let Some(root) = corpus_root() else { return };
+    let oracle = std::fs::read_to_string(root.join("ORACLE.tsv")).unwrap();
+    let mut checked = 0;
+    for line in oracle.lines().skip(1) {
+        let fields: Vec<&str> = line.split('\t').collect();
+        if ["sam", "bam", "cram"].contains(&fields[1]) {
+            continue;
+        }
+        checked += 1;
+        match read(Source::Path(root.join(fields[0]))) {
+            Err(FormatError::UnknownFormat { .. }) => {}
+            Err(FormatError::Io { .. }) if !root.join(fields[0]).is_file() => {}
+            other => panic!("{}: {:?}", fields[0], other.map(|(count, _)| count)),
+        }
+    }
+    eprintln!("{checked} files of other formats");
 }
