@@ -21,11 +21,36 @@ use std::{
 };
 
 use self::{merge::Merge, run::Run, spill::Spill};
-use crate::{CancelToken, LoadError, batch::Batch};
+use genomdb_genome::ContigId;
+
+use crate::{
+    CancelToken, LoadError,
+    batch::{Batch, Place, Pool},
+};
+
+/// What records are sorted by; ties stay in the order of their ordinals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// Contig and start, as blocks have them.
+    Place,
+    /// The ordinal alone, as the file has them.
+    Ordinal,
+}
+
+impl Order {
+    fn key(self, contig: Option<ContigId>, start: i64, ordinal: u64) -> Place {
+        match self {
+            Self::Place => Place::new(contig, start),
+            // No file has 2^63 records.
+            Self::Ordinal => Place::new(None, ordinal.cast_signed()),
+        }
+    }
+}
 
 /// What a sort may use.
 #[derive(Clone, Debug)]
 pub(crate) struct SortConfig {
+    pub(crate) order: Order,
     /// Where runs are spilled; created when missing.
     pub(crate) folder: PathBuf,
     /// Bytes of records in memory, over all threads.
@@ -59,17 +84,17 @@ pub(crate) enum Sorted {
 
 impl Sorted {
     /// Returns the next records in order, `None` at the end.
-    pub(crate) fn next_batch(&mut self, batch_bytes: usize) -> Result<Option<Batch>, LoadError> {
+    pub(crate) fn next_batch(&mut self, batch_bytes: usize, pool: &Pool) -> Result<Option<Batch>, LoadError> {
         match self {
-            Self::Memory(sorted) => Ok(sorted.next_batch(batch_bytes)),
-            Self::Spilled(merge) => merge.next_batch(batch_bytes),
+            Self::Memory(sorted) => Ok(sorted.next_batch(batch_bytes, pool)),
+            Self::Spilled(merge) => merge.next_batch(batch_bytes, pool),
         }
     }
 }
 
-/// Reads `next` to its end and returns its records in order of place, then ordinal.
+/// Reads `next` to its end and returns its records in order.
 ///
-/// Ordinals must rise from batch to batch.
+/// To sort by place, ordinals must rise from batch to batch: ties within a run stay as they come.
 pub(crate) fn sort(
     next: &mut dyn FnMut() -> Result<Option<Batch>, LoadError>,
     config: &SortConfig,
@@ -79,7 +104,7 @@ pub(crate) fn sort(
     while run.byte_count() < config.run_bytes() {
         match next()? {
             Some(batch) => run.push(batch),
-            None => return Ok(Sorted::Memory(run.sort())),
+            None => return Ok(Sorted::Memory(run.sort(config.order))),
         }
     }
     let spills = spill_runs(run, next, config, cancel)?;
@@ -139,7 +164,7 @@ fn spill_worker(
     loop {
         let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok((number, run)) = next else { return Ok(spills) };
-        match run.sort().spill(&config.folder, cancel) {
+        match run.sort(config.order).spill(&config.folder, cancel) {
             Ok(spill) => spills.push((number, spill)),
             Err(error) => {
                 failed.store(true, Ordering::Relaxed);
@@ -178,17 +203,19 @@ fn reduce(spills: Vec<Spill>, config: &SortConfig, cancel: &CancelToken) -> Resu
     let mut spills = VecDeque::from(spills);
     while spills.len() > fan_in {
         let group = spills.drain(..fan_in).collect();
-        let mut merge = Merge::open(group)?;
+        let mut merge = Merge::open(group, config.order)?;
         let mut writer = spill::Writer::create(&config.folder)?;
-        while let Some(batch) = merge.next_batch(config.batch_bytes)? {
+        let pool = Pool::default();
+        while let Some(batch) = merge.next_batch(config.batch_bytes, &pool)? {
             cancel.check()?;
             for index in 0..batch.records.len() {
                 writer.push(&batch.records.get(index), batch.ordinals.get(index))?;
             }
+            pool.put(Arc::new(batch));
         }
         spills.push_back(writer.finish()?);
     }
-    Merge::open(spills.into())
+    Merge::open(spills.into(), config.order)
 }
 
 /// Names the folder in an error of a spill file.

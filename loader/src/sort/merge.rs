@@ -5,36 +5,40 @@ use std::{
     collections::{BinaryHeap, binary_heap::PeekMut},
 };
 
-use super::spill::{Reader, Spill};
+use super::{
+    Order,
+    spill::{Reader, Spill},
+};
 use crate::{
     LoadError,
-    batch::{Batch, Ordinals, Place},
+    batch::{Batch, Ordinals, Place, Pool},
 };
 
 /// A merge in progress.
 #[derive(Debug)]
 pub(crate) struct Merge {
+    order: Order,
     runs: Vec<Reader>,
-    /// The first record of each run that has one: its place, its ordinal, the run.
+    /// The first record of each run that has one: its key, its ordinal, the run.
     heads: BinaryHeap<Reverse<(Place, u64, usize)>>,
 }
 
 impl Merge {
-    pub(super) fn open(spills: Vec<Spill>) -> Result<Self, LoadError> {
+    pub(super) fn open(spills: Vec<Spill>, order: Order) -> Result<Self, LoadError> {
         let mut runs = spills.into_iter().map(Reader::open).collect::<Result<Vec<_>, _>>()?;
         let mut heads = BinaryHeap::with_capacity(runs.len());
         for (number, run) in runs.iter_mut().enumerate() {
-            if let Some((place, ordinal)) = head(run)? {
-                heads.push(Reverse((place, ordinal, number)));
+            if let Some((key, ordinal)) = head(run, order)? {
+                heads.push(Reverse((key, ordinal, number)));
             }
         }
-        Ok(Self { runs, heads })
+        Ok(Self { order, runs, heads })
     }
 
     /// Returns the next records in order, `None` at the end.
     #[expect(clippy::indexing_slicing, reason = "the heap holds numbers of runs")]
-    pub(super) fn next_batch(&mut self, batch_bytes: usize) -> Result<Option<Batch>, LoadError> {
-        let mut batch = Batch::default();
+    pub(super) fn next_batch(&mut self, batch_bytes: usize, pool: &Pool) -> Result<Option<Batch>, LoadError> {
+        let mut batch = Batch { records: pool.take(), ..Batch::default() };
         let mut ordinals = Vec::new();
         while batch.records.byte_count() < batch_bytes {
             let Some(mut first) = self.heads.peek_mut() else { break };
@@ -44,9 +48,9 @@ impl Merge {
             batch.records.push(&record);
             ordinals.push(ordinal);
             run.consume(length);
-            match head(run)? {
+            match head(run, self.order)? {
                 // The heap restores its order when `first` goes: one pass down instead of a pop and a push.
-                Some((place, ordinal)) => *first = Reverse((place, ordinal, number)),
+                Some((key, ordinal)) => *first = Reverse((key, ordinal, number)),
                 None => {
                     PeekMut::pop(first);
                 }
@@ -57,10 +61,10 @@ impl Merge {
     }
 }
 
-fn head(run: &mut Reader) -> Result<Option<(Place, u64)>, LoadError> {
+fn head(run: &mut Reader, order: Order) -> Result<Option<(Place, u64)>, LoadError> {
     if !run.advance()? {
         return Ok(None);
     }
     let (record, ordinal, _) = run.peek()?;
-    Ok(Some((Place::new(record.contig, record.start), ordinal)))
+    Ok(Some((order.key(record.contig, record.start, ordinal), ordinal)))
 }

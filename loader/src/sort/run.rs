@@ -4,10 +4,13 @@ use std::path::Path;
 
 use genomdb_genome::alignment::Record;
 
-use super::spill::{self, Spill};
+use super::{
+    Order,
+    spill::{self, Spill},
+};
 use crate::{
     CancelToken, LoadError,
-    batch::{Batch, Ordinals, Place},
+    batch::{Batch, Ordinals, Pool},
 };
 
 /// Records that wait to be sorted, in file order.
@@ -19,7 +22,9 @@ pub(super) struct Run {
 }
 
 impl Run {
-    pub(super) fn push(&mut self, batch: Batch) {
+    pub(super) fn push(&mut self, mut batch: Batch) {
+        // A batch grew as it was read: up to half of its memory may be unused.
+        batch.records.shrink_to_fit();
         self.record_count += batch.records.len();
         // 16: the packed place that `sort` makes of each record.
         self.byte_count += batch.records.byte_count() + 16 * batch.records.len();
@@ -31,15 +36,16 @@ impl Run {
         self.byte_count
     }
 
-    pub(super) fn sort(self) -> Sorted {
+    pub(super) fn sort(self, by: Order) -> Sorted {
         let mut order = Vec::with_capacity(self.record_count);
         let mut firsts = Vec::with_capacity(self.batches.len());
         for batch in &self.batches {
             let first = u32::try_from(order.len()).expect("a run is limited to far fewer than 2^32 records");
             firsts.push(first);
             order.extend((first..).zip(0..batch.records.len()).map(|(number, index)| {
-                // The number follows the place, so that ties stay in file order.
-                Place::of(&batch.records, index).pack(number)
+                let (contig, start) = batch.records.place(index);
+                // The number follows the key, so that ties stay in file order.
+                by.key(contig, start, batch.ordinals.get(index)).pack(number)
             }));
         }
         order.sort_unstable();
@@ -68,8 +74,8 @@ impl Sorted {
     }
 
     /// Returns the next records in order, `None` at the end.
-    pub(super) fn next_batch(&mut self, batch_bytes: usize) -> Option<Batch> {
-        let mut batch = Batch::default();
+    pub(super) fn next_batch(&mut self, batch_bytes: usize, pool: &Pool) -> Option<Batch> {
+        let mut batch = Batch { records: pool.take(), ..Batch::default() };
         let mut ordinals = Vec::new();
         while self.next < self.order.len() && batch.records.byte_count() < batch_bytes {
             let (record, ordinal) = self.get(self.next);

@@ -48,8 +48,13 @@ fn batches_of(places: &[(Option<u32>, i64)], records_per_batch: usize) -> Vec<Ba
 /// Sorts externally and compares with a stable sort in memory, record by record.
 fn check(places: &[(Option<u32>, i64)], records_per_batch: usize, memory_bytes: usize, threads: usize) {
     let folder = tempfile::tempdir().unwrap();
-    let config =
-        SortConfig { folder: folder.path().join("spill"), memory_bytes, threads, batch_bytes: 1 << 12 };
+    let config = SortConfig {
+        order: Order::Place,
+        folder: folder.path().join("spill"),
+        memory_bytes,
+        threads,
+        batch_bytes: 1 << 12,
+    };
     let mut input = batches_of(places, records_per_batch).into_iter();
     let mut sorted = sort(&mut || Ok(input.next()), &config, &CancelToken::new()).unwrap();
 
@@ -57,7 +62,7 @@ fn check(places: &[(Option<u32>, i64)], records_per_batch: usize, memory_bytes: 
     let mut expected: Vec<usize> = (0..whole.len()).collect();
     expected.sort_by_key(|&index| Place::of(&whole, index));
     let mut expected = expected.into_iter();
-    while let Some(batch) = sorted.next_batch(config.batch_bytes).unwrap() {
+    while let Some(batch) = sorted.next_batch(config.batch_bytes, &Pool::default()).unwrap() {
         for index in 0..batch.records.len() {
             let ordinal = expected.next().unwrap();
             assert_eq!(batch.ordinals.get(index), ordinal as u64);
@@ -83,6 +88,32 @@ proptest! {
 }
 
 #[test]
+fn sorts_by_ordinal() {
+    let folder = tempfile::tempdir().unwrap();
+    for memory_bytes in [1, 1 << 20] {
+        let config = SortConfig {
+            order: Order::Ordinal,
+            folder: folder.path().to_owned(),
+            memory_bytes,
+            threads: 2,
+            batch_bytes: 1 << 12,
+        };
+        let places: Vec<_> = (0..200).map(|i: i64| (Some(0), (i * 79) % 101)).collect();
+        let mut input = batches_of(&places, 7).into_iter().rev();
+        let mut sorted = sort(&mut || Ok(input.next()), &config, &CancelToken::new()).unwrap();
+        let mut next = 0;
+        while let Some(batch) = sorted.next_batch(64, &Pool::default()).unwrap() {
+            for index in 0..batch.records.len() {
+                assert_eq!(batch.ordinals.get(index), next);
+                assert_eq!(batch.records.place(index), (Some(ContigId(0)), places[next as usize].1));
+                next += 1;
+            }
+        }
+        assert_eq!(next, 200);
+    }
+}
+
+#[test]
 fn merges_in_several_rounds_when_runs_are_many() {
     let places: Vec<_> = (0..2_000).map(|i: i64| (Some(0), (i * 7919) % 1_009)).collect();
     // The smallest memory: one batch a run and two runs a merge.
@@ -92,8 +123,13 @@ fn merges_in_several_rounds_when_runs_are_many() {
 #[test]
 fn stops_when_cancelled_and_when_the_input_fails() {
     let folder = tempfile::tempdir().unwrap();
-    let config =
-        SortConfig { folder: folder.path().to_owned(), memory_bytes: 1, threads: 2, batch_bytes: 1 << 12 };
+    let config = SortConfig {
+        order: Order::Place,
+        folder: folder.path().to_owned(),
+        memory_bytes: 1,
+        threads: 2,
+        batch_bytes: 1 << 12,
+    };
     let cancel = CancelToken::new();
     cancel.cancel();
     let places = [(Some(0), 1); 100];
@@ -110,6 +146,7 @@ fn stops_when_cancelled_and_when_the_input_fails() {
 #[test]
 fn a_spill_that_cannot_be_written_names_the_folder() {
     let config = SortConfig {
+        order: Order::Place,
         folder: "/proc/genomdb-cannot-be".into(),
         memory_bytes: 1,
         threads: 2,

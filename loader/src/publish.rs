@@ -1,0 +1,152 @@
+//! Makes a load visible: one transaction on the catalog, which also ends its journal.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use genomdb_formats::{Format, Header};
+use genomdb_genome::alignment::tag::{TagKey, TagType};
+use genomdb_layout::{
+    catalog::{Catalog, ReadGroupEntry, SourceSummary, TableEntry, TableKind},
+    key::journal_prefix,
+};
+use genomdb_storage::{KeyRange, Storage};
+
+use crate::{
+    LoadError,
+    catalog::change_catalog,
+    collect::Written,
+    reserve::{Destination, Reservation},
+};
+
+/// A load of which everything is written, but nothing visible.
+pub(crate) struct Finished<'a> {
+    pub(crate) to: Destination<'a>,
+    pub(crate) reservation: &'a Reservation,
+    pub(crate) header: &'a Header,
+    pub(crate) format: Format,
+    pub(crate) written: &'a Written,
+    pub(crate) entry_bytes: usize,
+    pub(crate) checksum: u128,
+    pub(crate) force: bool,
+    /// The name that the user gave.
+    pub(crate) name: Option<&'a str>,
+    /// The name that the source gets otherwise.
+    pub(crate) default_name: &'a str,
+    pub(crate) sample: Option<&'a str>,
+}
+
+/// Makes a load visible and returns the name of its source.
+pub(crate) fn publish(storage: &Storage, load: &Finished<'_>) -> Result<String, LoadError> {
+    let Reservation { table, source, .. } = *load.reservation;
+    let (_, name) = change_catalog(storage, |catalog, batch| {
+        batch.delete_range(KeyRange::prefix(journal_prefix(table, source)));
+        load.add_to(catalog)
+    })?;
+    Ok(name)
+}
+
+impl Finished<'_> {
+    fn add_to(&self, catalog: &mut Catalog) -> Result<String, LoadError> {
+        let known = self.to.find(catalog)?;
+        // The same file numbers as when its blocks were written, whatever was loaded in between.
+        let contigs = self.to.reconcile(known, self.header)?;
+        let same_table = match known {
+            Some(table) => table.id == self.reservation.table,
+            None => !self.reservation.table_exists,
+        };
+        if !same_table || contigs.ids != self.reservation.contigs.ids {
+            let (dataset, table) = (self.to.dataset.to_owned(), self.to.table.to_owned());
+            return Err(LoadError::TableChanged { dataset, table });
+        }
+        if known.is_none() {
+            catalog.tables.push(self.new_table());
+        }
+        let table = catalog.table_mut(self.to.dataset, self.to.table);
+        let table = table.ok_or_else(|| self.unknown_table())?;
+        self.check_duplicate(table)?;
+        let name = self.source_name(table)?;
+        table.contigs = contigs.contigs;
+        table.merge_tags(self.seen());
+        table.sources.push(self.summary(&name));
+        Ok(name)
+    }
+
+    fn seen(&self) -> impl Iterator<Item = (TagKey, TagType)> + '_ {
+        self.written.tags_seen.iter().copied()
+    }
+
+    fn unknown_table(&self) -> LoadError {
+        LoadError::UnknownTable { dataset: self.to.dataset.to_owned(), table: self.to.table.to_owned() }
+    }
+
+    fn new_table(&self) -> TableEntry {
+        TableEntry {
+            id: self.reservation.table,
+            dataset: self.to.dataset.to_owned(),
+            name: self.to.table.to_owned(),
+            kind: TableKind::Alignments,
+            contigs: Default::default(),
+            tags: Vec::new(),
+            sources: Vec::new(),
+        }
+    }
+
+    fn check_duplicate(&self, table: &TableEntry) -> Result<(), LoadError> {
+        let same = table.sources.iter().find(|known| known.checksum == self.checksum);
+        match same.filter(|_| !self.force) {
+            None => Ok(()),
+            Some(existing) => Err(LoadError::Duplicate {
+                file: self.to.file.to_owned(),
+                dataset: self.to.dataset.to_owned(),
+                table: self.to.table.to_owned(),
+                existing: existing.name.clone(),
+            }),
+        }
+    }
+
+    /// Returns the user's name if it is free; the file's otherwise, with a number where needed.
+    fn source_name(&self, table: &TableEntry) -> Result<String, LoadError> {
+        let is_free = |name: &str| !table.sources.iter().any(|known| known.name == name);
+        match self.name {
+            Some(name) if is_free(name) => Ok(name.to_owned()),
+            Some(name) => Err(LoadError::NameTaken {
+                dataset: self.to.dataset.to_owned(),
+                table: self.to.table.to_owned(),
+                name: name.to_owned(),
+            }),
+            None => {
+                let numbered = (2_u64..).map(|number| format!("{}#{number}", self.default_name));
+                let mut names = std::iter::once(self.default_name.to_owned()).chain(numbered);
+                Ok(names.find(|name| is_free(name)).unwrap_or_default())
+            }
+        }
+    }
+
+    fn summary(&self, name: &str) -> SourceSummary {
+        let narrow = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let sample = |sample: Option<&str>| self.sample.or(sample).map(str::to_owned);
+        let groups = self.header.read_groups.iter();
+        let read_groups: Vec<_> = groups
+            .map(|group| ReadGroupEntry { id: group.id.clone(), sample: sample(group.sample.as_deref()) })
+            .collect();
+        let mut samples: Vec<String> = self.sample.map(str::to_owned).into_iter().collect();
+        for sample in read_groups.iter().filter_map(|group| group.sample.as_ref()) {
+            if !samples.contains(sample) {
+                samples.push(sample.clone());
+            }
+        }
+        SourceSummary {
+            id: self.reservation.source,
+            name: name.to_owned(),
+            format: self.format.to_string(),
+            records: self.written.records,
+            bytes: self.written.index.bytes(),
+            loaded_at_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
+            checksum: self.checksum,
+            index_root_bytes: narrow(self.written.index_root_bytes),
+            entry_bytes: narrow(self.entry_bytes),
+            samples,
+            read_groups,
+        }
+    }
+}
