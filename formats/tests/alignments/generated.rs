@@ -1,6 +1,6 @@
 //! Generated files: SAM as samtools reads it, the same records through BAM, every way to compress them.
 
-use std::io::Write;
+use std::{io::Write, process::Command};
 
 use flate2::{Compression, write::GzEncoder};
 use genomdb_formats::{Format, FormatError, OpenOptions, Source, open};
@@ -105,6 +105,15 @@ fn samtools_prints_generated_text_as_we_do() {
         };
         let difference = first_difference(&ours, &theirs);
         assert!(difference.is_none(), "seed {seed}: {}", difference.unwrap());
+
+        let bam = folder.path().join(format!("{seed}.bam"));
+        let level = ["-u", "-1", "-b"][seed as usize % 3];
+        let status =
+            Command::new("samtools").args(["view", "--no-PG", level, "-o"]).arg(&bam).arg(&path).output();
+        assert!(output.unwrap().status.success());
+        let (_, from_bam) = read(Source::Path(bam)).unwrap();
+        let difference = first_difference(&from_bam, &theirs);
+        assert!(difference.is_none(), "BAM of seed {seed}: {}", difference.unwrap());
     }
 }
 
