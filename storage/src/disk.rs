@@ -42,7 +42,7 @@ pub trait DiskFile: fmt::Debug + Send + Sync {
     fn set_len(&self, length: u64) -> io::Result<()>;
     /// Reserves space from the start of the file up to `length`, and extends it to that.
     fn allocate(&self, length: u64) -> io::Result<()>;
-    /// Fills `buffer` from `offset`; an error if the file ends before.
+    /// Fills `buffer` from `offset`; an error if the file ends before. An empty one is always full.
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
     /// Writes all of `bytes` at `offset`.
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;

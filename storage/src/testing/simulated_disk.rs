@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     io::{self, IoSlice},
+    ops::Range,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -141,8 +142,7 @@ impl SimulatedDisk {
 
 impl Platter {
     fn used_bytes(&self) -> u64 {
-        let of = |file: &usize| self.files.get(*file).map_or(0, |file| file.seen.len());
-        self.names.values().map(of).sum::<usize>() as u64
+        self.names.values().filter_map(|file| self.files.get(*file)).map(Content::allocated).sum()
     }
 
     fn crashed(&self) -> bool {
@@ -172,10 +172,10 @@ impl Platter {
         struck
     }
 
-    /// The file, if growing it to `end` leaves the disk within its capacity.
-    fn grow(&mut self, file: usize, end: u64) -> io::Result<&mut Content> {
-        let length = self.files.get(file).map_or(0, |file| file.seen.len()) as u64;
-        if end > length && self.used_bytes() + (end - length) > self.capacity_bytes {
+    /// The file, if there is space for these bytes of it.
+    fn grow(&mut self, file: usize, bytes: Range<usize>) -> io::Result<&mut Content> {
+        let growth = self.files.get(file).map_or(0, |file| file.growth(bytes));
+        if growth > 0 && self.used_bytes() + growth > self.capacity_bytes {
             return Err(io::ErrorKind::StorageFull.into());
         }
         self.files.get_mut(file).ok_or_else(|| io::ErrorKind::NotFound.into())
@@ -266,21 +266,32 @@ impl DiskFile for SimulatedFile {
     }
 
     fn allocated_bytes(&self) -> io::Result<u64> {
-        self.len()
+        let platter = self.disk.0.lock();
+        Ok(platter.files.get(self.file).map_or(0, Content::allocated))
     }
 
     fn set_len(&self, length: u64) -> io::Result<()> {
         let mut platter = self.disk.0.lock();
         platter.operate()?;
-        platter.grow(self.file, length)?.set_len(length as usize);
+        platter.grow(self.file, 0..0)?.set_len(length as usize);
         Ok(())
     }
 
     fn allocate(&self, length: u64) -> io::Result<()> {
-        if self.len()? < length { self.set_len(length) } else { Ok(()) }
+        let mut platter = self.disk.0.lock();
+        platter.operate()?;
+        let file = platter.grow(self.file, 0..length as usize)?;
+        if file.seen.len() < length as usize {
+            file.set_len(length as usize);
+        }
+        file.allocate(0..length as usize);
+        Ok(())
     }
 
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        if buffer.is_empty() {
+            return Ok(());
+        }
         let platter = self.disk.0.lock();
         let end = offset as usize + buffer.len();
         let bytes = platter.files.get(self.file).and_then(|f| f.seen.get(offset as usize..end));
@@ -302,7 +313,8 @@ impl DiskFile for SimulatedFile {
         if strikes {
             return Err(io::Error::other("simulated write error"));
         }
-        platter.grow(self.file, offset + bytes.len() as u64)?.write(offset as usize, bytes);
+        let place = offset as usize..offset as usize + bytes.len();
+        platter.grow(self.file, place)?.write(offset as usize, bytes);
         operated
     }
 

@@ -1,6 +1,11 @@
 //! One file of a [`SimulatedDisk`](super::SimulatedDisk): what is durable, and what is not yet.
 
+use std::{collections::BTreeSet, ops::Range};
+
 use rand::{Rng as _, rngs::StdRng};
+
+/// Space is taken in blocks of this size, by what was written: files have holes.
+pub(super) const BLOCK_BYTES: usize = 4096;
 
 /// A disk writes whole sectors of this size, and promises nothing about more.
 const SECTOR_BYTES: usize = 512;
@@ -14,6 +19,8 @@ pub(super) struct Content {
     durable: Vec<u8>,
     /// Since then, in order.
     pending: Vec<Change>,
+    /// Blocks that take space.
+    blocks: BTreeSet<usize>,
 }
 
 #[derive(Clone, Debug)]
@@ -38,11 +45,30 @@ impl Change {
 }
 
 impl Content {
+    /// Bytes of space that it takes.
+    pub(super) fn allocated(&self) -> u64 {
+        (self.blocks.len() * BLOCK_BYTES) as u64
+    }
+
+    /// How much more space it takes with these bytes.
+    pub(super) fn growth(&self, bytes: Range<usize>) -> u64 {
+        let blocks = blocks(bytes);
+        let present = self.blocks.range(blocks.clone()).count();
+        ((blocks.len() - present) * BLOCK_BYTES) as u64
+    }
+
+    /// Takes space for these bytes.
+    pub(super) fn allocate(&mut self, bytes: Range<usize>) {
+        self.blocks.extend(blocks(bytes));
+    }
+
     pub(super) fn write(&mut self, offset: usize, data: &[u8]) {
+        self.allocate(offset..offset + data.len());
         self.change(Change::Write(offset, data.to_vec()));
     }
 
     pub(super) fn set_len(&mut self, length: usize) {
+        self.blocks.split_off(&length.div_ceil(BLOCK_BYTES));
         self.change(Change::SetLength(length));
     }
 
@@ -79,13 +105,22 @@ impl Content {
                 },
             }
         }
-        Self { seen: durable.clone(), durable, pending: Vec::new() }
+        Self::durable(durable)
+    }
+
+    fn durable(bytes: Vec<u8>) -> Self {
+        let blocks = blocks(0..bytes.len()).collect();
+        Self { seen: bytes.clone(), durable: bytes, pending: Vec::new(), blocks }
     }
 
     /// What the death of the process leaves: everything written.
     pub(super) fn after_kill(&self) -> Self {
-        Self { seen: self.seen.clone(), durable: self.seen.clone(), pending: Vec::new() }
+        Self { blocks: self.blocks.clone(), ..Self::durable(self.seen.clone()) }
     }
+}
+
+fn blocks(bytes: Range<usize>) -> Range<usize> {
+    bytes.start / BLOCK_BYTES..bytes.end.div_ceil(BLOCK_BYTES)
 }
 
 /// Cuts a write at the borders of sectors.
