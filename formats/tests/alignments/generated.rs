@@ -108,7 +108,7 @@ fn samtools_prints_generated_text_as_we_do() {
 
         let bam = folder.path().join(format!("{seed}.bam"));
         let level = ["-u", "-1", "-b"][seed as usize % 3];
-        let status =
+        let output =
             Command::new("samtools").args(["view", "--no-PG", level, "-o"]).arg(&bam).arg(&path).output();
         assert!(output.unwrap().status.success());
         let (_, from_bam) = read(Source::Path(bam)).unwrap();
