@@ -156,6 +156,18 @@ fn records_are_the_same_through_every_format() {
 }
 
 #[test]
+fn a_cut_gzip_is_an_error() {
+    let sam = text(11, 50, "\n").into_bytes();
+    let file = [gzip(&sam[..999]), gzip(&sam[999..])].concat();
+    let first = gzip(&sam[..999]).len();
+    for length in (30..file.len()).step_by(37).filter(|&length| length != first) {
+        assert!(read(bytes(file[..length].to_vec())).is_err(), "cut to {length} of {} bytes", file.len());
+    }
+    let garbage = [&file[..], b"garbage"].concat();
+    assert!(read(bytes(garbage)).is_err());
+}
+
+#[test]
 fn a_long_cigar_comes_back_from_its_tag() {
     let cigar = "1M1I".repeat(40_000);
     let seq = "A".repeat(80_000);
