@@ -24,8 +24,9 @@ use block::{BLOCK_INFLATED_BYTES_MAX, Block, Inflater};
 /// Blocks that one thread takes at once: 1 MiB of inflated bytes stays in a core's cache.
 const BLOCKS_PER_RUN: usize = 16;
 
-/// Runs that wait to be consumed, for each thread.
-const RUNS_QUEUED_PER_THREAD: usize = 2;
+/// Runs that wait to be consumed, for each thread: 8 MiB of inflated bytes keep it busy while the consumer
+/// waits for a core.
+const RUNS_QUEUED_PER_THREAD: usize = 8;
 
 type Inflated = Result<Chunk, FormatError>;
 
