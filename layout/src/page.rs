@@ -6,6 +6,7 @@ pub(crate) mod bases;
 pub(crate) mod blob;
 pub(crate) mod integers;
 pub(crate) mod quality_scores;
+pub(crate) mod rans;
 pub(crate) mod texts;
 
 use xxhash_rust::xxh3::xxh3_64;

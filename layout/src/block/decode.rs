@@ -1,6 +1,6 @@
 //! Columns as Arrow arrays, in the types of `genome::schema::alignment`.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use arrow_array::{Array, Int32Array, Int64Array, StringArray, UInt8Array, UInt16Array, UInt64Array};
 use arrow_buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
@@ -10,7 +10,10 @@ use super::{AlignmentBlockReader, Column, RowRanges, reader::offsets};
 use crate::{
     LayoutError,
     cursor::Cursor,
-    page::{Encoding, bases::PackedBases, integers, quality_scores::QualityScores, texts::StringRows},
+    page::{
+        COLUMN_BYTES_MAX, Encoding, bases::PackedBases, integers, quality_scores::QualityScores,
+        texts::StringRows,
+    },
 };
 
 impl AlignmentBlockReader {
@@ -111,7 +114,7 @@ impl AlignmentBlockReader {
 
     /// Returns QUAL as SAM writes it, NULL for `*`.
     pub fn qual(&self, rows: &RowRanges) -> Result<StringArray, LayoutError> {
-        let (offsets, scores) = self.quality_scores()?;
+        let (offsets, scores) = self.quality_scores(rows)?;
         let mut texts = Texts::with_capacity(rows.len(), selected_bytes(rows, &offsets));
         for row in rows.iter() {
             let (start, end) = span_of(&offsets, row);
@@ -147,7 +150,10 @@ impl AlignmentBlockReader {
     }
 
     /// Returns where the scores of each row lie, and all of them.
-    pub(super) fn quality_scores(&self) -> Result<(Vec<u64>, QualityScores), LayoutError> {
+    pub(super) fn quality_scores(
+        &self,
+        wanted: &RowRanges,
+    ) -> Result<(Vec<u64>, QualityScores), LayoutError> {
         let bases = self.base_offsets()?;
         let rows = self.rows();
         self.decode_column(Column::Qual, |encoding, cursor| {
@@ -165,7 +171,13 @@ impl AlignmentBlockReader {
             let counts = counts.ok_or_else(|| cursor.corrupt("a count of scores is negative"))?;
             let offsets = offsets(counts.into_iter());
             let total = offsets.last().copied().and_then(|total| usize::try_from(total).ok());
-            let scores = QualityScores::decode(cursor, total.unwrap_or(usize::MAX))?;
+            let total = total.filter(|&total| total <= COLUMN_BYTES_MAX);
+            let total = total.ok_or_else(|| cursor.corrupt("its scores are too many"))?;
+            let span = |range: &Range<usize>| {
+                let place = |row| offsets.get(row).map_or(0, |&place| place as usize);
+                place(range.start)..place(range.end)
+            };
+            let scores = QualityScores::decode(cursor, total, wanted.ranges().iter().map(span))?;
             Ok((offsets, scores))
         })
     }
@@ -199,7 +211,7 @@ pub(super) fn span_of(offsets: &[u64], row: usize) -> (u64, u64) {
 }
 
 fn selected_bytes(rows: &RowRanges, offsets: &[u64]) -> usize {
-    let bytes = |range: &std::ops::Range<usize>| match (offsets.get(range.start), offsets.get(range.end)) {
+    let bytes = |range: &Range<usize>| match (offsets.get(range.start), offsets.get(range.end)) {
         (Some(start), Some(end)) => end - start,
         _ => 0,
     };

@@ -30,7 +30,7 @@ impl AlignmentBlockReader {
         ordinals: &mut Vec<u64>,
     ) -> Result<(), LayoutError> {
         let columns = Columns::read(self)?;
-        let (quality_offsets, scores) = self.quality_scores()?;
+        let (quality_offsets, scores) = self.quality_scores(rows)?;
         let base_offsets = self.base_offsets()?;
         self.with_bases(|packed| {
             let mut tags = TagBytes::read(self)?;
