@@ -1,10 +1,31 @@
 //! Tells what a file is by its first bytes; its name does not matter.
 
-use std::io::Read;
+use std::{fmt, io::Read};
 
 use flate2::read::MultiGzDecoder;
 
-use crate::{Format, FormatError, bgzf, byte_stream::Compression, error::printable, source::Input};
+use crate::{FormatError, bgzf, byte_stream::Compression, error::printable, source::Input};
+
+/// What a file holds, as its content tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// SAM text, plain, gzip or BGZF.
+    Sam,
+    /// BAM.
+    Bam,
+    /// CRAM.
+    Cram,
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sam => "SAM",
+            Self::Bam => "BAM",
+            Self::Cram => "CRAM",
+        })
+    }
+}
 
 /// A BGZF block is at most 64 KiB; two are enough to see past an empty first one.
 const PEEKED_BYTES: usize = 128 << 10;

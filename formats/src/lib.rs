@@ -20,6 +20,7 @@ pub mod sam;
 mod source;
 
 pub use alignment_reader::{AlignmentReader, OpenOptions, open};
+pub use detect::Format;
 pub use error::{Fault, FormatError};
 pub use header::{Header, ReadGroup};
-pub use source::{Format, Source};
+pub use source::Source;

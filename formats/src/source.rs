@@ -13,27 +13,6 @@ use std::{
 
 use crate::FormatError;
 
-/// What a file holds, as its content tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// SAM text, plain, gzip or BGZF.
-    Sam,
-    /// BAM.
-    Bam,
-    /// CRAM.
-    Cram,
-}
-
-impl fmt::Display for Format {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Sam => "SAM",
-            Self::Bam => "BAM",
-            Self::Cram => "CRAM",
-        })
-    }
-}
-
 /// Where a file is read from.
 pub enum Source {
     /// A file of the file system.
