@@ -29,19 +29,17 @@ pub(crate) enum Encoding {
     Integers = 1,
     /// [`texts`].
     Texts = 2,
-    /// SEQ as lengths of its own and packed bases.
+    /// [`bases`].
     Bases = 3,
-    /// QUAL as an order-k entropy code.
+    /// [`quality_scores`].
     QualityScores = 4,
-    /// QNAME as fields.
+    /// [`names`].
     Names = 5,
-    /// SEQ as differences to a consensus of the block.
-    Consensus = 6,
 }
 
 impl Encoding {
     fn from_code(code: u8) -> Option<Self> {
-        [Self::Integers, Self::Texts, Self::Bases, Self::QualityScores, Self::Names, Self::Consensus]
+        [Self::Integers, Self::Texts, Self::Bases, Self::QualityScores, Self::Names]
             .into_iter()
             .find(|encoding| *encoding as u8 == code)
     }

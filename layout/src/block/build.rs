@@ -14,7 +14,7 @@ use crate::{
     LayoutError,
     page::{
         self, Encoding, ROWS_MAX,
-        bases::Packer,
+        bases::BaseRows,
         integers::{self, Order},
         quality_scores,
         texts::{self, Scratch, Strings},
@@ -86,7 +86,7 @@ pub struct AlignmentBlockBuilder {
     tlens: Vec<i64>,
     cigars: Strings,
     names: Strings,
-    bases: Packer,
+    bases: BaseRows,
     quality_scores: Vec<u8>,
     tags: Tags,
     scratch: Scratch,
@@ -116,7 +116,7 @@ impl AlignmentBlockBuilder {
             tlens: Vec::new(),
             cigars: Strings::default(),
             names: Strings::default(),
-            bases: Packer::default(),
+            bases: BaseRows::default(),
             quality_scores: Vec::new(),
             tags: Tags::default(),
             scratch: Scratch::default(),
@@ -287,7 +287,9 @@ impl AlignmentBlockBuilder {
             Column::Qname => page::write(out, Encoding::Texts, rows, |out| {
                 texts::encode(&self.names, ZSTD_LEVEL, scratch, out);
             }),
-            Column::Seq => page::write(out, Encoding::Bases, rows, |out| self.bases.encode(out)),
+            Column::Seq => page::write(out, Encoding::Bases, rows, |out| {
+                self.bases.encode(&self.starts, &self.base_counts, &self.cigars, out);
+            }),
             Column::Qual => page::write(out, Encoding::QualityScores, rows, |out| {
                 integers::encode(&self.quality_counts, Order::None, out);
                 quality_scores::encode(&self.quality_scores, out);

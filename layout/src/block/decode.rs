@@ -11,7 +11,10 @@ use crate::{
     LayoutError,
     cursor::Cursor,
     page::{
-        COLUMN_BYTES_MAX, Encoding, bases::PackedBases, integers, quality_scores::QualityScores,
+        COLUMN_BYTES_MAX, Encoding,
+        bases::{Alignments, Bases},
+        integers,
+        quality_scores::QualityScores,
         texts::StringRows,
     },
 };
@@ -101,11 +104,11 @@ impl AlignmentBlockReader {
     /// Returns SEQ, NULL for `*`.
     pub fn seq(&self, rows: &RowRanges) -> Result<StringArray, LayoutError> {
         let offsets = self.base_offsets()?;
-        self.with_bases(|bases| {
+        self.with_bases(&self.cigars()?, |bases| {
             let mut texts = Texts::with_capacity(rows.len(), selected_bytes(rows, offsets));
             for row in rows.iter() {
                 let (start, end) = span_of(offsets, row);
-                bases.letters(start, end, &mut texts.bytes);
+                bases.letters(row, &mut texts.bytes);
                 texts.end_row(start < end);
             }
             texts.finish(self, Column::Seq)
@@ -138,13 +141,15 @@ impl AlignmentBlockReader {
         if whole { Ok(cigars) } else { Err(self.corrupt(Column::Cigar, "an operation breaks off")) }
     }
 
+    /// Reads the bases, whose form follows from where each read lies.
     pub(super) fn with_bases<T>(
         &self,
-        read: impl FnOnce(&PackedBases<'_>) -> Result<T, LayoutError>,
+        cigars: &StringRows,
+        read: impl FnOnce(&Bases<'_>) -> Result<T, LayoutError>,
     ) -> Result<T, LayoutError> {
-        let count = self.base_offsets()?.last().copied().unwrap_or(0);
+        let alignments = Alignments { starts: self.starts()?, base_offsets: self.base_offsets()?, cigars };
         self.decode_column(Column::Seq, |encoding, cursor| match encoding {
-            Encoding::Bases => PackedBases::decode(cursor, count).map(|bases| read(&bases)),
+            Encoding::Bases => Bases::decode(cursor, alignments).map(|bases| read(&bases)),
             _ => Err(cursor.corrupt("its encoding is not that of bases")),
         })?
     }

@@ -80,7 +80,7 @@ impl BlockEntry {
             Field::MateContig => &[Column::MateContig],
             Field::MateStart => &[Column::Start, Column::MateContig, Column::MateStart],
             Field::Tlen => &[Column::Start, Column::MateContig, Column::MateStart, Column::Tlen],
-            Field::Seq => &[Column::BaseCount, Column::Seq],
+            Field::Seq => &[Column::Start, Column::BaseCount, Column::Cigar, Column::Seq],
             Field::Qual => &[Column::BaseCount, Column::Qual],
             Field::Ordinal => &[Column::Ordinal],
             Field::Tag(key) => {

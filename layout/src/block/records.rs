@@ -32,7 +32,7 @@ impl AlignmentBlockReader {
         let columns = Columns::read(self)?;
         let (quality_offsets, scores) = self.quality_scores(rows)?;
         let base_offsets = self.base_offsets()?;
-        self.with_bases(|packed| {
+        self.with_bases(&columns.cigars, |packed| {
             let mut tags = TagBytes::read(self)?;
             let (mut letters, mut bases, mut tag_bytes) = (Vec::new(), Vec::new(), Vec::new());
             let mut wanted = rows.iter().peekable();
@@ -45,7 +45,7 @@ impl AlignmentBlockReader {
                 }
                 let (base_start, base_end) = span_of(base_offsets, row);
                 bases.clear();
-                packed.codes(base_start, base_end, &mut letters, &mut bases);
+                packed.codes(row, &mut letters, &mut bases);
                 let (score_start, score_end) = span_of(&quality_offsets, row);
                 let record = Record {
                     base_count: (base_end - base_start) as u32,

@@ -1,19 +1,25 @@
-//! SEQ: two bits a base, and runs of the codes that two bits cannot say.
+//! SEQ: what a consensus of the block predicts, where a read differs from it, and the bases it says nothing of.
 //!
-//! Rows lie one after the other without padding, so that a row is found from the base counts alone.
+//! Reads of a block lie on the same stretch of a contig, the *window*. Its consensus, the base that most reads
+//! have at each position, is stored once; of a base that CIGAR puts on the window (`M`, `=`, `X`) only a
+//! difference is stored, of any other (`I`, `S`, unmapped) two bits. Codes other than A, C, G and T are runs
+//! on top. No reference is needed, and 30-fold coverage leaves about a tenth of two bits a base.
 
-use super::integers::{self, Order};
-use crate::{
-    LayoutError,
-    cursor::{Cursor, put_bytes, put_varint},
-};
+mod encode;
+
+pub(crate) use encode::BaseRows;
+
+use genomdb_genome::alignment::{Cigar, CigarKind};
+
+use super::{COLUMN_BYTES_MAX, blob, integers, texts::StringRows};
+use crate::{LayoutError, cursor::Cursor};
 
 /// The letters of SEQ by their 4-bit codes.
 pub(crate) const LETTERS: &[u8; 16] = b"=ACMGRSVTWYHKDBN";
-/// The 4-bit codes of A, C, G and T.
-const CODES: [u8; 4] = [1, 2, 4, 8];
-/// Says that a 4-bit code is none of A, C, G and T.
-const OTHER: u8 = 0x80;
+/// The letters of two bits.
+const ACGT: &[u8; 4] = b"ACGT";
+/// The two bits of a code that is none of A, C, G and T.
+const OTHER: u8 = 4;
 
 /// Two bits of each 4-bit code, [`OTHER`] where it has none.
 const TWO_BITS: [u8; 16] = {
@@ -25,20 +31,6 @@ const TWO_BITS: [u8; 16] = {
     table
 };
 
-/// Four bits of each byte of two 4-bit codes, the first one lowest; [`OTHER`] where one has none.
-const FOUR_BITS: [u8; 256] = {
-    let mut table = [OTHER; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        let (first, second) = (TWO_BITS[byte >> 4], TWO_BITS[byte & 15]);
-        if first != OTHER && second != OTHER {
-            table[byte] = first | second << 2;
-        }
-        byte += 1;
-    }
-    table
-};
-
 /// The letters of each byte of four bases.
 const FOUR_LETTERS: [[u8; 4]; 256] = {
     let mut table = [[0; 4]; 256];
@@ -46,7 +38,7 @@ const FOUR_LETTERS: [[u8; 4]; 256] = {
     while byte < 256 {
         let mut base = 0;
         while base < 4 {
-            table[byte][base] = LETTERS[CODES[byte >> (2 * base) & 3] as usize];
+            table[byte][base] = ACGT[byte >> (2 * base) & 3];
             base += 1;
         }
         byte += 1;
@@ -54,101 +46,95 @@ const FOUR_LETTERS: [[u8; 4]; 256] = {
     table
 };
 
-/// Packs rows of 4-bit codes into two bits a base.
-#[derive(Debug, Default)]
-pub(crate) struct Packer {
-    packed: Vec<u8>,
-    bits: u64,
-    bit_count: u32,
-    base_count: u64,
-    run_starts: Vec<i64>,
-    run_lengths: Vec<i64>,
-    run_codes: Vec<i64>,
+/// The stretch of the contig for which a block has a consensus.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Window {
+    start: i64,
+    length: u64,
 }
 
-impl Packer {
-    pub(crate) fn clear(&mut self) {
-        self.packed.clear();
-        (self.bits, self.bit_count, self.base_count) = (0, 0, 0);
-        self.run_starts.clear();
-        self.run_lengths.clear();
-        self.run_codes.clear();
-    }
+/// How long a CIGAR is on the reference, in SEQ, and in the bases that lie on no reference base.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Lengths {
+    reference: u64,
+    query: u64,
+    inserted: u64,
+}
 
-    /// Appends a row of `count` bases, two 4-bit codes a byte.
-    #[expect(clippy::indexing_slicing, reason = "a byte indexes a table of 256")]
-    pub(crate) fn push(&mut self, bases: &[u8], count: u32) {
-        let whole = (count / 2) as usize;
-        for &byte in bases.iter().take(whole) {
-            let bits = FOUR_BITS[usize::from(byte)];
-            if bits & OTHER == 0 {
-                self.push_bits(bits, 4);
-            } else {
-                self.push_code(byte >> 4);
-                self.push_code(byte & 15);
-            }
-        }
-        if count % 2 == 1 {
-            self.push_code(bases.get(whole).map_or(0, |byte| byte >> 4));
-        }
-    }
-
-    #[expect(clippy::indexing_slicing, reason = "4 bits index a table of 16")]
-    fn push_code(&mut self, code: u8) {
-        let bits = TWO_BITS[usize::from(code & 15)];
-        if bits == OTHER {
-            self.push_other(code);
-        }
-        self.push_bits(bits & 3, 2);
-    }
-
-    fn push_bits(&mut self, bits: u8, count: u32) {
-        self.bits |= u64::from(bits) << self.bit_count;
-        self.bit_count += count;
-        self.base_count += u64::from(count / 2);
-        if self.bit_count >= 56 {
-            self.packed.extend_from_slice(&(self.bits as u32).to_le_bytes());
-            self.bits >>= 32;
-            self.bit_count -= 32;
-        }
-    }
-
-    fn push_other(&mut self, code: u8) {
-        let position = self.base_count as i64;
-        let last = self.run_starts.last().zip(self.run_lengths.last_mut()).zip(self.run_codes.last());
-        match last {
-            Some(((start, length), &known)) if start + *length == position && known == i64::from(code) => {
-                *length += 1
-            }
-            _ => {
-                self.run_starts.push(position);
-                self.run_lengths.push(1);
-                self.run_codes.push(i64::from(code));
-            }
-        }
-    }
-
-    /// Appends what was packed to a page.
-    pub(crate) fn encode(&mut self, out: &mut Vec<u8>) {
-        put_varint(out, self.run_starts.len() as u64);
-        integers::encode(&self.run_starts, Order::Delta, out);
-        integers::encode(&self.run_lengths, Order::None, out);
-        integers::encode(&self.run_codes, Order::None, out);
-        let tail = self.bits.to_le_bytes();
-        let tail_length = self.bit_count.div_ceil(8) as usize;
-        self.packed.extend(tail.iter().take(tail_length));
-        put_varint(out, self.base_count);
-        put_bytes(out, &self.packed);
+impl Lengths {
+    fn of(cigar: Cigar<'_>) -> Self {
+        let mut lengths = Self { reference: cigar.reference_length(), ..Self::default() };
+        walk(cigar, |offset, length| {
+            lengths.query += length as u64;
+            lengths.inserted += if offset.is_none() { length as u64 } else { 0 };
+        });
+        lengths
     }
 }
 
-/// Rows of bases read back.
+impl Window {
+    /// Returns where a read starts in the window; `None` where the window does not predict it.
+    ///
+    /// Writer and reader must agree: the rule is part of the stored form.
+    fn place(self, start: i64, base_count: u64, lengths: Lengths) -> Option<usize> {
+        let offset = u64::try_from(start.checked_sub(self.start)?).ok().filter(|_| start >= 0)?;
+        let end = offset.checked_add(lengths.reference)?;
+        let fits = end <= self.length && lengths.query == base_count && lengths.reference > 0;
+        fits.then_some(offset as usize)
+    }
+}
+
+/// Walks over the bases of SEQ: those on the reference with their offset from the start, the others without.
+fn walk(cigar: Cigar<'_>, mut visit: impl FnMut(Option<u64>, usize)) {
+    let mut offset = 0_u64;
+    for operation in cigar.operations() {
+        let length = operation.length as usize;
+        match operation.kind {
+            CigarKind::Match | CigarKind::SequenceMatch | CigarKind::SequenceMismatch => {
+                visit(Some(offset), length);
+                offset += length as u64;
+            }
+            CigarKind::Insertion | CigarKind::SoftClip => visit(None, length),
+            CigarKind::Deletion | CigarKind::Skip => offset += length as u64,
+            CigarKind::HardClip | CigarKind::Pad => {}
+        }
+    }
+}
+
+/// What the bases of a block depend on, read from other pages.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Alignments<'a> {
+    pub(crate) starts: &'a [i64],
+    /// Where the bases of each row start, and after the last row where they end.
+    pub(crate) base_offsets: &'a [u64],
+    pub(crate) cigars: &'a StringRows,
+}
+
+/// The bases of a block read back.
 #[derive(Debug)]
-pub(crate) struct PackedBases<'a> {
-    packed: &'a [u8],
+pub(crate) struct Bases<'a> {
+    alignments: Alignments<'a>,
+    /// The consensus, as letters.
+    consensus: Vec<u8>,
+    /// Two bits of each base that is not predicted.
+    literals: Vec<u8>,
+    rows: Vec<Row>,
+    gaps: Vec<u32>,
+    changes: Vec<u8>,
     runs: Vec<Run>,
 }
 
+/// Where the parts of a row lie.
+#[derive(Clone, Copy, Debug)]
+struct Row {
+    /// Its place in the window; `None` where every base is literal.
+    place: Option<usize>,
+    literal: u64,
+    first_difference: usize,
+    differences: usize,
+}
+
+/// A run of one code that is none of A, C, G and T.
 #[derive(Clone, Copy, Debug)]
 struct Run {
     start: u64,
@@ -156,69 +142,170 @@ struct Run {
     code: u8,
 }
 
-impl<'a> PackedBases<'a> {
-    /// Reads `base_count` bases.
-    pub(crate) fn decode(cursor: &mut Cursor<'a>, base_count: u64) -> Result<Self, LayoutError> {
-        let count = cursor.number(base_count)? as usize;
-        let starts: Vec<u64> = integers::decode(cursor, count)?;
-        let lengths: Vec<u64> = integers::decode(cursor, count)?;
-        let codes: Vec<u8> = integers::decode(cursor, count)?;
-        let mut runs = Vec::with_capacity(count);
-        let mut last = 0;
-        for ((start, length), code) in starts.into_iter().zip(lengths).zip(codes) {
-            let end =
-                start.checked_add(length).filter(|&end| last <= start && start < end && end <= base_count);
-            let Some(end) = end.filter(|_| code < 16) else {
-                return Err(cursor.corrupt("a run of bases is impossible"));
-            };
-            last = end;
-            runs.push(Run { start, end, code });
+impl<'a> Bases<'a> {
+    /// Reads the bases of every row.
+    pub(crate) fn decode(cursor: &mut Cursor<'_>, alignments: Alignments<'a>) -> Result<Self, LayoutError> {
+        let base_count = alignments.base_offsets.last().copied().unwrap_or(0);
+        if base_count > COLUMN_BYTES_MAX as u64 {
+            return Err(cursor.corrupt("its bases are too many"));
         }
-        if cursor.varint()? != base_count {
-            return Err(cursor.corrupt("its count of bases differs"));
+        let runs = read_runs(cursor, base_count)?;
+        let window = Window { start: cursor.signed()?, length: cursor.number(COLUMN_BYTES_MAX as u64 / 4)? };
+        let consensus = blob::decode(cursor, window.length.div_ceil(4) as usize)?;
+        if consensus.len() as u64 != window.length.div_ceil(4) {
+            return Err(cursor.corrupt("its consensus differs from its window"));
         }
-        let packed = cursor.bytes()?;
-        if packed.len() as u64 != base_count.div_ceil(4) {
+        let counts: Vec<u32> = integers::decode(cursor, alignments.starts.len())?;
+        let total = counts.iter().map(|&count| u64::from(count)).sum::<u64>();
+        if total > base_count {
+            return Err(cursor.corrupt("its differences are too many"));
+        }
+        let gaps: Vec<u32> = integers::decode(cursor, total as usize)?;
+        let changes: Vec<u8> = integers::decode(cursor, total as usize)?;
+        let (rows, literal_count) = place_rows(cursor, window, alignments, &counts)?;
+        check_differences(cursor, alignments, &rows, &gaps)?;
+        let literals = blob::decode(cursor, literal_count.div_ceil(4) as usize)?;
+        if literals.len() as u64 != literal_count.div_ceil(4) {
             return Err(cursor.corrupt("its bases differ from their count"));
         }
-        Ok(Self { packed, runs })
+        let mut letters = Vec::with_capacity(consensus.len() * 4);
+        unpack(&consensus, 0, window.length as usize, &mut letters);
+        Ok(Self { alignments, consensus: letters, literals, rows, gaps, changes, runs })
     }
 
-    /// Appends the letters of the bases from `start` to before `end`.
-    pub(crate) fn letters(&self, start: u64, end: u64, out: &mut Vec<u8>) {
+    /// Appends the letters of a row.
+    pub(crate) fn letters(&self, row: usize, out: &mut Vec<u8>) {
+        let bound = |row: usize| self.alignments.base_offsets.get(row).copied().unwrap_or(0);
+        let (start, end) = (bound(row), bound(row + 1));
+        let Some(places) = self.rows.get(row).filter(|_| start < end) else {
+            return;
+        };
         let from = out.len();
-        let (first, skip) = ((start / 4) as usize, (start % 4) as usize);
-        let count = (end - start) as usize;
-        let bytes = self.packed.get(first..).unwrap_or_default();
-        #[expect(clippy::indexing_slicing, reason = "a byte indexes a table of 256")]
-        for &byte in bytes.iter().take((skip + count).div_ceil(4)) {
-            out.extend_from_slice(&FOUR_LETTERS[usize::from(byte)]);
+        let mut literal = places.literal as usize;
+        match places.place {
+            None => unpack(&self.literals, literal, (end - start) as usize, out),
+            Some(place) => {
+                walk(Cigar::from_bytes(self.alignments.cigars.get(row)), |offset, length| match offset {
+                    Some(offset) => {
+                        let first = place + offset as usize;
+                        // Inside the window: `Window::place` saw to it.
+                        out.extend_from_slice(self.consensus.get(first..first + length).unwrap_or_default());
+                    }
+                    None => {
+                        unpack(&self.literals, literal, length, out);
+                        literal += length;
+                    }
+                })
+            }
         }
-        if skip > 0 {
-            out.drain(from..from + skip);
-        }
-        out.truncate(from + count);
-        self.patch(start, end, out.split_at_mut(from).1, |code| {
-            LETTERS.get(usize::from(code)).copied().unwrap_or(b'N')
-        });
+        let (_, bases) = out.split_at_mut(from);
+        self.change(places, bases);
+        self.put_runs(start, end, bases);
     }
 
-    /// Appends the 4-bit codes of the bases from `start` to before `end`, two a byte.
-    pub(crate) fn codes(&self, start: u64, end: u64, letters: &mut Vec<u8>, out: &mut Vec<u8>) {
+    /// Appends the 4-bit codes of a row, two a byte.
+    pub(crate) fn codes(&self, row: usize, letters: &mut Vec<u8>, out: &mut Vec<u8>) {
         letters.clear();
-        self.letters(start, end, letters);
+        self.letters(row, letters);
         pack_letters(letters, out);
     }
 
-    fn patch(&self, start: u64, end: u64, bases: &mut [u8], value: impl Fn(u8) -> u8) {
-        let first = self.runs.partition_point(|run| run.end <= start);
-        for run in self.runs.iter().skip(first).take_while(|run| run.start < end) {
-            let range = (run.start.max(start) - start) as usize..(run.end.min(end) - start) as usize;
-            if let Some(bases) = bases.get_mut(range) {
-                bases.fill(value(run.code));
+    fn change(&self, row: &Row, bases: &mut [u8]) {
+        let mut position = 0;
+        let range = row.first_difference..row.first_difference + row.differences;
+        let differences = self.gaps.get(range.clone()).into_iter().flatten();
+        for (gap, change) in differences.zip(self.changes.get(range).into_iter().flatten()) {
+            position += *gap as usize;
+            if let Some(base) = bases.get_mut(position) {
+                let code = ACGT.iter().position(|letter| letter == base).unwrap_or(0);
+                *base = ACGT.get((code + 1 + usize::from(*change)) % 4).copied().unwrap_or(b'N');
             }
         }
     }
+
+    fn put_runs(&self, start: u64, end: u64, bases: &mut [u8]) {
+        let first = self.runs.partition_point(|run| run.end <= start);
+        for run in self.runs.iter().skip(first).take_while(|run| run.start < end) {
+            let range = (run.start.max(start) - start) as usize..(run.end.min(end) - start) as usize;
+            let letter = LETTERS.get(usize::from(run.code)).copied().unwrap_or(b'N');
+            bases.get_mut(range).into_iter().for_each(|bases| bases.fill(letter));
+        }
+    }
+}
+
+fn read_runs(cursor: &mut Cursor<'_>, base_count: u64) -> Result<Vec<Run>, LayoutError> {
+    let count = cursor.number(base_count)? as usize;
+    let starts: Vec<u64> = integers::decode(cursor, count)?;
+    let lengths: Vec<u64> = integers::decode(cursor, count)?;
+    let codes: Vec<u8> = integers::decode(cursor, count)?;
+    let mut runs = Vec::with_capacity(count);
+    let mut last = 0;
+    for ((start, length), code) in starts.into_iter().zip(lengths).zip(codes) {
+        let end = start.checked_add(length).filter(|&end| last <= start && start < end && end <= base_count);
+        let Some(end) = end.filter(|_| code < 16) else {
+            return Err(cursor.corrupt("a run of bases is impossible"));
+        };
+        last = end;
+        runs.push(Run { start, end, code });
+    }
+    Ok(runs)
+}
+
+/// Finds where each row's parts lie, and how many bases are literal in all.
+fn place_rows(
+    cursor: &Cursor<'_>,
+    window: Window,
+    alignments: Alignments<'_>,
+    counts: &[u32],
+) -> Result<(Vec<Row>, u64), LayoutError> {
+    let lengths = |number| Lengths::of(Cigar::from_bytes(alignments.cigars.string(number)));
+    let known: Vec<Lengths> = (0..alignments.cigars.distinct()).map(lengths).collect();
+    let mut rows = Vec::with_capacity(counts.len());
+    let (mut literal, mut difference) = (0_u64, 0_usize);
+    let spans = alignments.base_offsets.array_windows::<2>();
+    for (index, ((&start, &[from, to]), &count)) in
+        alignments.starts.iter().zip(spans).zip(counts).enumerate()
+    {
+        let lengths = known.get(alignments.cigars.number(index)).copied().unwrap_or_default();
+        let place = window.place(start, to - from, lengths);
+        if count > 0 && place.is_none() {
+            return Err(cursor.corrupt("a row without a prediction differs from it"));
+        }
+        rows.push(Row { place, literal, first_difference: difference, differences: count as usize });
+        literal += if place.is_some() { lengths.inserted } else { to - from };
+        difference += count as usize;
+    }
+    Ok((rows, literal))
+}
+
+fn check_differences(
+    cursor: &Cursor<'_>,
+    alignments: Alignments<'_>,
+    rows: &[Row],
+    gaps: &[u32],
+) -> Result<(), LayoutError> {
+    for (row, &[from, to]) in rows.iter().zip(alignments.base_offsets.array_windows::<2>()) {
+        let range = row.first_difference..row.first_difference + row.differences;
+        let last: u64 = gaps.get(range).into_iter().flatten().map(|&gap| u64::from(gap)).sum();
+        if row.differences > 0 && last >= to - from {
+            return Err(cursor.corrupt("a difference lies behind its row"));
+        }
+    }
+    Ok(())
+}
+
+/// Appends the letters of `count` bases of two bits, from base `start` on.
+fn unpack(packed: &[u8], start: usize, count: usize, out: &mut Vec<u8>) {
+    let (from, skip) = (out.len(), start % 4);
+    let bytes = packed.get(start / 4..).unwrap_or_default();
+    #[expect(clippy::indexing_slicing, reason = "a byte indexes a table of 256")]
+    for &byte in bytes.iter().take((skip + count).div_ceil(4)) {
+        out.extend_from_slice(&FOUR_LETTERS[usize::from(byte)]);
+    }
+    if skip > 0 {
+        out.drain(from..(from + skip).min(out.len()));
+    }
+    out.truncate(from + count);
 }
 
 /// The 4-bit code of each letter of SEQ; N's for a byte that is none.

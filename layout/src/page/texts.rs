@@ -34,6 +34,13 @@ impl Strings {
         self.ends.clear();
         self.bytes.clear();
     }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let mut start = 0;
+        self.ends
+            .iter()
+            .map(move |&end| self.bytes.get(std::mem::replace(&mut start, end)..end).unwrap_or_default())
+    }
 }
 
 /// Numbers byte strings by their first occurrence.
