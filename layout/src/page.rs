@@ -5,6 +5,7 @@
 pub(crate) mod bases;
 pub(crate) mod blob;
 pub(crate) mod integers;
+pub(crate) mod names;
 pub(crate) mod quality_scores;
 pub(crate) mod rans;
 pub(crate) mod texts;

@@ -16,7 +16,7 @@ use crate::{
         self, Encoding, ROWS_MAX,
         bases::BaseRows,
         integers::{self, Order},
-        quality_scores,
+        names, quality_scores,
         texts::{self, Scratch, Strings},
     },
 };
@@ -284,8 +284,8 @@ impl AlignmentBlockBuilder {
             Column::Cigar => page::write(out, Encoding::Texts, rows, |out| {
                 texts::encode(&self.cigars, ZSTD_LEVEL, scratch, out);
             }),
-            Column::Qname => page::write(out, Encoding::Texts, rows, |out| {
-                texts::encode(&self.names, ZSTD_LEVEL, scratch, out);
+            Column::Qname => page::write(out, Encoding::Names, rows, |out| {
+                names::encode(&self.names, ZSTD_LEVEL, scratch, out);
             }),
             Column::Seq => page::write(out, Encoding::Bases, rows, |out| {
                 self.bases.encode(&self.starts, &self.base_counts, &self.cigars, out);
@@ -294,7 +294,7 @@ impl AlignmentBlockBuilder {
                 integers::encode(&self.quality_counts, Order::None, out);
                 quality_scores::encode(&self.quality_scores, out);
             }),
-            Column::MateRow | Column::TagLists | Column::RawTags | Column::Tag(_) => return false,
+            Column::TagLists | Column::RawTags | Column::Tag(_) => return false,
         }
         true
     }

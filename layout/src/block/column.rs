@@ -27,8 +27,6 @@ pub enum Column {
     MateStart,
     /// TLEN.
     Tlen,
-    /// Which earlier row of the block has the same QNAME.
-    MateRow,
     /// QNAME.
     Qname,
     /// SEQ.
@@ -56,7 +54,7 @@ pub struct TagColumn {
 
 impl Column {
     /// Every column but the tags, in the order in which a block stores them.
-    pub(crate) const FIXED: [Self; 16] = [
+    pub(crate) const FIXED: [Self; 15] = [
         Self::Flag,
         Self::Start,
         Self::Span,
@@ -67,7 +65,6 @@ impl Column {
         Self::MateContig,
         Self::MateStart,
         Self::Tlen,
-        Self::MateRow,
         Self::Qname,
         Self::Seq,
         Self::Qual,
@@ -93,7 +90,7 @@ impl Column {
             }
             Self::Cigar => ColumnGroup::CIGAR,
             Self::MateContig | Self::MateStart | Self::Tlen => ColumnGroup::MATE,
-            Self::MateRow | Self::Qname => ColumnGroup::QNAME,
+            Self::Qname => ColumnGroup::QNAME,
             Self::Seq => ColumnGroup::SEQ,
             Self::Qual => ColumnGroup::QUAL,
             Self::TagLists | Self::RawTags | Self::Tag(_) => ColumnGroup::TAGS,
@@ -114,7 +111,6 @@ impl fmt::Display for Column {
             Self::MateContig => "mate contig",
             Self::MateStart => "mate start",
             Self::Tlen => "tlen",
-            Self::MateRow => "mate row",
             Self::Qname => "qname",
             Self::Seq => "seq",
             Self::Qual => "qual",

@@ -14,6 +14,7 @@ use crate::{
         COLUMN_BYTES_MAX, Encoding,
         bases::{Alignments, Bases},
         integers,
+        names::{Names, put_decimal},
         quality_scores::QualityScores,
         texts::StringRows,
     },
@@ -83,7 +84,12 @@ impl AlignmentBlockReader {
     pub fn qname(&self, rows: &RowRanges) -> Result<StringArray, LayoutError> {
         let names = self.names()?;
         let mut texts = Texts::with_capacity(rows.len(), rows.len() * 40);
-        rows.iter().for_each(|row| texts.push_or_null(names.get(row)));
+        for row in rows.iter() {
+            let before = texts.bytes.len();
+            names.put(row, &mut texts.bytes);
+            let valid = texts.bytes.len() > before;
+            texts.end_row(valid);
+        }
         texts.finish(self, Column::Qname)
     }
 
@@ -129,9 +135,12 @@ impl AlignmentBlockReader {
         texts.finish(self, Column::Qual)
     }
 
-    pub(super) fn names(&self) -> Result<StringRows, LayoutError> {
+    pub(super) fn names(&self) -> Result<Names, LayoutError> {
         let rows = self.rows();
-        self.decode_column(Column::Qname, |encoding, cursor| strings(encoding, rows, cursor))
+        self.decode_column(Column::Qname, |encoding, cursor| match encoding {
+            Encoding::Names => Names::decode(cursor, rows),
+            _ => Err(cursor.corrupt("its encoding is not that of names")),
+        })
     }
 
     pub(super) fn cigars(&self) -> Result<StringRows, LayoutError> {
@@ -301,19 +310,4 @@ impl Texts {
     ) -> Result<Arc<dyn Array>, LayoutError> {
         Ok(Arc::new(self.finish(reader, column)?))
     }
-}
-
-pub(super) fn put_decimal(value: u64, out: &mut Vec<u8>) {
-    let mut digits = [0_u8; 20];
-    let mut left = value;
-    let mut used = 0;
-    for digit in digits.iter_mut().rev() {
-        *digit = b'0' + (left % 10) as u8;
-        left /= 10;
-        used += 1;
-        if left == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(digits.split_at(20 - used).1);
 }

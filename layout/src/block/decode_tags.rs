@@ -14,7 +14,7 @@ use genomdb_genome::{
 
 use super::{
     AlignmentBlockReader, Column, RowRanges, TagColumn,
-    decode::{Texts, nulls, put_decimal, strings},
+    decode::{Texts, nulls, strings},
     float_text::float_text,
     reader::{get_or_try, offsets},
     tags::{LIST_LENGTH_MAX, number},
@@ -22,7 +22,7 @@ use super::{
 use crate::{
     LayoutError,
     cursor::Cursor,
-    page::{Encoding, integers, texts::StringRows},
+    page::{Encoding, integers, names::put_decimal, texts::StringRows},
 };
 
 /// Which tags each row has.

@@ -71,7 +71,7 @@ impl BlockEntry {
 
     fn add_columns(&self, field: Field, columns: &mut Vec<Column>) {
         let needs: &[Column] = match field {
-            Field::Qname => &[Column::Qname, Column::MateRow],
+            Field::Qname => &[Column::Qname],
             Field::Flag => &[Column::Flag],
             Field::Start => &[Column::Start],
             Field::End => &[Column::Start, Column::Span],

@@ -13,7 +13,10 @@ use super::{
     decode::{mate_contig, span_of},
     decode_tags::{TagValue, TagValues},
 };
-use crate::{LayoutError, page::texts::StringRows};
+use crate::{
+    LayoutError,
+    page::{names::Names, texts::StringRows},
+};
 
 impl AlignmentBlockReader {
     /// Appends the records of `rows` to `records` in row order, and their numbers in the file to `ordinals`.
@@ -34,7 +37,8 @@ impl AlignmentBlockReader {
         let base_offsets = self.base_offsets()?;
         self.with_bases(&columns.cigars, |packed| {
             let mut tags = TagBytes::read(self)?;
-            let (mut letters, mut bases, mut tag_bytes) = (Vec::new(), Vec::new(), Vec::new());
+            let (mut letters, mut bases) = (Vec::new(), Vec::new());
+            let (mut name, mut tag_bytes) = (Vec::new(), Vec::new());
             let mut wanted = rows.iter().peekable();
             for row in 0..self.rows() {
                 let is_wanted = wanted.next_if_eq(&row).is_some();
@@ -45,9 +49,12 @@ impl AlignmentBlockReader {
                 }
                 let (base_start, base_end) = span_of(base_offsets, row);
                 bases.clear();
+                name.clear();
+                columns.names.put(row, &mut name);
                 packed.codes(row, &mut letters, &mut bases);
                 let (score_start, score_end) = span_of(&quality_offsets, row);
                 let record = Record {
+                    name: &name,
                     base_count: (base_end - base_start) as u32,
                     bases: &bases,
                     quality_scores: scores.get(score_start as usize, score_end as usize),
@@ -72,7 +79,7 @@ struct Columns<'a> {
     mate_starts: &'a [i64],
     tlens: Vec<i64>,
     ordinals: Vec<i64>,
-    names: StringRows,
+    names: Names,
     cigars: StringRows,
 }
 
@@ -92,7 +99,7 @@ impl<'a> Columns<'a> {
         })
     }
 
-    /// The record of a row, without bases, scores and tags.
+    /// The record of a row, without name, bases, scores and tags.
     ///
     /// Each column has a value for each row: the pages were checked for it.
     fn record(&self, row: usize) -> Record<'_> {
@@ -108,7 +115,7 @@ impl<'a> Columns<'a> {
             mate_contig: mate_contig(at(self.mate_contigs, row), own).map(ContigId),
             mate_start: at(self.mate_starts, row),
             template_length: at(&self.tlens, row),
-            name: self.names.get(row),
+            name: &[],
             cigar: Cigar::from_bytes(self.cigars.get(row)),
             base_count: 0,
             bases: &[],

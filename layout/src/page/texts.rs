@@ -92,7 +92,7 @@ impl Distinct {
 /// What encoding needs and keeps from block to block.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
-    distinct: Distinct,
+    pub(crate) distinct: Distinct,
     numbers: Vec<i64>,
 }
 
