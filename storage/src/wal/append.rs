@@ -210,6 +210,14 @@ impl Log {
         Ok(())
     }
 
+    /// Removes the segments kept for use again; false if there was none.
+    pub(crate) fn remove_spares(&mut self) -> bool {
+        let LogOptions { folder, disk, .. } = &self.options;
+        let count = self.spares.len();
+        self.spares.retain(|number| disk.remove(&spare_path(folder, *number)).is_err());
+        self.spares.len() < count
+    }
+
     /// Where a log that goes on after this one begins.
     pub(crate) fn next_position(&self) -> LogPosition {
         LogPosition { segment: self.next_segment, offset: 0 }

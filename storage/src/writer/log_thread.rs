@@ -6,20 +6,18 @@ use std::sync::{
 };
 
 use bytes::Bytes;
+use tokio::sync::oneshot;
 
 use super::{
-    Message, Request, Shared,
+    Maintenance, Message, Request, Shared,
     state_thread::{Group, Step},
 };
 use crate::{
     command,
     error::StorageError,
     state::Detachment,
-    wal::{AppendError, Log},
+    wal::{AppendError, Appended, Log},
 };
-
-/// How much longer than the writes themselves they may lie on the disk, in the log and in the state.
-const SPACE_FACTOR: u64 = 3;
 
 /// Runs until told to close; returns the log for the last words.
 pub(super) fn run(shared: &Shared, mut log: Log, inbox: &Receiver<Message>, steps: &SyncSender<Step>) -> Log {
@@ -35,7 +33,7 @@ pub(super) fn run(shared: &Shared, mut log: Log, inbox: &Receiver<Message>, step
         match message {
             Message::Write(first) => {
                 let group = gather(shared, first, inbox, &mut waiting);
-                if let Some(group) = append(shared, &mut log, group) {
+                if let Some(group) = append(shared, &mut log, group, steps) {
                     waiting = waiting.or_else(|| inbox.try_recv().ok());
                     if waiting.is_none() {
                         // Nobody waits for the next fsync. Before the answers, so that a group that
@@ -49,13 +47,7 @@ pub(super) fn run(shared: &Shared, mut log: Log, inbox: &Receiver<Message>, step
                 // Without the other thread the reply is dropped, which its receiver understands.
                 let _sent = steps.send(Step::Maintain(work));
             }
-            Message::Purge => {
-                let durable = *shared.durable.lock();
-                if let Err(error) = log.purge(durable) {
-                    // Only space is lost, and opening the folder again gives it back.
-                    tracing::warn!(%error, "a log segment could not be removed");
-                }
-            }
+            Message::Purge => purge(shared, &mut log),
             Message::Close => break,
         }
     }
@@ -99,9 +91,19 @@ fn gather(
 }
 
 /// Appends a group and makes it durable; refuses it if that is not possible.
-fn append(shared: &Shared, log: &mut Log, requests: Vec<Request>) -> Option<Group> {
-    match try_append(shared, log, &requests) {
-        Ok((appended, bytes)) => Some(Group { requests, appended, bytes }),
+fn append(shared: &Shared, log: &mut Log, requests: Vec<Request>, steps: &SyncSender<Step>) -> Option<Group> {
+    let payloads: Vec<Vec<Bytes>> =
+        requests.iter().map(|request| command::encode(&request.transaction)).collect();
+    let bytes = payloads.iter().flatten().map(|piece| piece.len() as u64).sum();
+    let mut appended = try_append(shared, log, &payloads, bytes);
+    if matches!(appended, Err(StorageError::DiskFull { .. })) && make_space(shared, log, steps) {
+        appended = try_append(shared, log, &payloads, bytes);
+    }
+    match appended {
+        Ok(appended) => {
+            shared.unflushed_bytes.fetch_add(bytes, Ordering::Relaxed);
+            Some(Group { requests, appended, bytes })
+        }
         Err(error) => {
             for request in requests {
                 let _gone = request.reply.send(Err(error.clone()));
@@ -114,28 +116,48 @@ fn append(shared: &Shared, log: &mut Log, requests: Vec<Request>) -> Option<Grou
 fn try_append(
     shared: &Shared,
     log: &mut Log,
-    requests: &[Request],
-) -> Result<(Vec<crate::wal::Appended>, u64), StorageError> {
+    payloads: &[Vec<Bytes>],
+    bytes: u64,
+) -> Result<Vec<Appended>, StorageError> {
     if let Some(error) = shared.poisoned() {
         return Err(error);
     }
-    let payloads: Vec<Vec<Bytes>> =
-        requests.iter().map(|request| command::encode(&request.transaction)).collect();
-    let bytes = payloads.iter().flatten().map(|piece| piece.len() as u64).sum();
     check_space(shared, bytes)?;
     match shared.state.pages().attach() {
         Ok(()) => {}
         Err(Detachment::Failed(error)) => return Err(shared.poison(&error)),
-        Err(Detachment::DiskFull | Detachment::Idle) => return Err(disk_full(shared, bytes)),
+        Err(Detachment::DiskFull | Detachment::Idle) => return Err(shared.disk_full(bytes)),
     }
-    let appended = match log.append(&payloads) {
+    let appended = match log.append(payloads) {
         Ok(appended) => appended,
-        Err(AppendError::DiskFull) => return Err(disk_full(shared, bytes)),
+        Err(AppendError::DiskFull) => return Err(shared.disk_full(bytes)),
         Err(AppendError::Failed(error)) => return Err(shared.poison(&error)),
     };
     log.sync().map_err(|error| shared.poison(&error))?;
-    shared.unflushed_bytes.fetch_add(bytes, Ordering::Relaxed);
-    Ok((appended, bytes))
+    Ok(appended)
+}
+
+/// Gives back what of the log can be given back; false if there is nothing.
+fn make_space(shared: &Shared, log: &mut Log, steps: &SyncSender<Step>) -> bool {
+    let mut made = log.remove_spares();
+    if shared.unflushed_bytes.load(Ordering::Relaxed) > 0 {
+        let (reply, done) = oneshot::channel();
+        let asked = steps.send(Step::Maintain(Maintenance::Checkpoint(reply))).is_ok();
+        if asked && matches!(done.blocking_recv(), Ok(Ok(()))) {
+            purge(shared, log);
+            log.remove_spares();
+            made = true;
+        }
+    }
+    made
+}
+
+fn purge(shared: &Shared, log: &mut Log) {
+    let durable = *shared.durable.lock();
+    if let Err(error) = log.purge(durable) {
+        // Only space is lost, and opening the folder again gives it back.
+        tracing::warn!(%error, "a log segment could not be removed");
+    }
 }
 
 /// Refuses a group for which there may not be space, before any of it is written.
@@ -147,19 +169,9 @@ fn check_space(shared: &Shared, bytes: u64) -> Result<(), StorageError> {
         .disk
         .free_bytes(&shared.folder)
         .map_err(|error| StorageError::io("measure the disk of", &shared.folder, error))?;
-    let needed = needed(shared, bytes);
+    let needed = shared.needed_bytes(bytes);
     if available < needed {
         return Err(StorageError::DiskFull { path: shared.folder.clone(), available, needed });
     }
     Ok(())
-}
-
-fn needed(shared: &Shared, bytes: u64) -> u64 {
-    let on_the_way = shared.unflushed_bytes.load(Ordering::Relaxed) + bytes;
-    shared.config.disk_reserve_bytes + on_the_way.saturating_mul(SPACE_FACTOR)
-}
-
-fn disk_full(shared: &Shared, bytes: u64) -> StorageError {
-    let available = shared.config.disk.free_bytes(&shared.folder).unwrap_or(0);
-    StorageError::DiskFull { path: shared.folder.clone(), available, needed: needed(shared, bytes) }
 }

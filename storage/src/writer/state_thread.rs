@@ -108,7 +108,8 @@ fn apply(shared: &Shared, group: Group, dirty: &mut Dirty) -> bool {
     }
 }
 
-fn checkpoint(shared: &Shared, dirty: &mut Dirty, log: &Sender<Message>) -> Result<(), StorageError> {
+/// Makes everything applied durable in the state file; false if the disk is full.
+fn checkpoint(shared: &Shared, dirty: &mut Dirty, log: &Sender<Message>) -> Result<bool, StorageError> {
     let detachment = match shared.state.pages().attach() {
         Ok(()) => match shared.state.checkpoint(None)? {
             Some(durable) => {
@@ -116,7 +117,7 @@ fn checkpoint(shared: &Shared, dirty: &mut Dirty, log: &Sender<Message>) -> Resu
                 subtract(&shared.unflushed_bytes, dirty.bytes);
                 *dirty = Dirty::default();
                 let _closing = log.send(Message::Purge);
-                return Ok(());
+                return Ok(true);
             }
             None => shared.state.pages().detachment(),
         },
@@ -127,16 +128,15 @@ fn checkpoint(shared: &Shared, dirty: &mut Dirty, log: &Sender<Message>) -> Resu
     }
     // The disk is full. Tried again after the next interval; until then the log keeps what is needed.
     dirty.deadline = Some(shared.config.clock.now() + shared.config.checkpoint_interval);
-    Ok(())
+    Ok(false)
 }
 
 fn maintain(shared: &Shared, work: Maintenance, dirty: &mut Dirty, log: &Sender<Message>) {
+    let done =
+        checkpoint(shared, dirty, log).and_then(|done| if done { Ok(()) } else { Err(shared.disk_full(0)) });
     let (done, reply) = match work {
-        Maintenance::Checkpoint(reply) => (checkpoint(shared, dirty, log), reply),
-        Maintenance::Compact(reply) => {
-            let done = checkpoint(shared, dirty, log).and_then(|()| shared.state.compact());
-            (done, reply)
-        }
+        Maintenance::Checkpoint(reply) => (done, reply),
+        Maintenance::Compact(reply) => (done.and_then(|()| shared.state.compact()), reply),
     };
     let _gone = reply.send(done);
 }
