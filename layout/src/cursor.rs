@@ -73,10 +73,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Reads a number that must not be above `max`.
-    pub(crate) fn number<T: TryFrom<u64>>(&mut self, max: T) -> Result<T, LayoutError>
-    where
-        T: PartialOrd + Copy,
-    {
+    pub(crate) fn number<T: TryFrom<u64> + PartialOrd + Copy>(&mut self, max: T) -> Result<T, LayoutError> {
         let value = T::try_from(self.varint()?).map_err(|_| self.corrupt("a number is out of range"))?;
         if value > max { Err(self.corrupt("a number is out of range")) } else { Ok(value) }
     }

@@ -176,15 +176,15 @@ impl AlignmentBlockReader {
                     .collect()
             })
             .collect();
-        let mut next_raw = 0;
+        let mut raw_rows = 0..;
         let mut wanted = rows.iter().peekable();
         for (row, list) in lists.rows.iter().enumerate() {
             let is_wanted = wanted.next_if_eq(&row).is_some();
             let Some(held) = held.get(*list as usize) else {
+                let bytes = raw.as_ref().zip(raw_rows.next()).map_or(&[][..], |(raw, row)| raw.get(row));
                 if is_wanted {
-                    visit_raw(raw.as_ref().map_or(&[], |raw| raw.get(next_raw)), key, &mut visit);
+                    visit_raw(bytes, key, &mut visit);
                 }
-                next_raw += 1;
                 continue;
             };
             if is_wanted {
@@ -211,7 +211,7 @@ impl AlignmentBlockReader {
     }
 
     pub(super) fn raw_tags(&self) -> Result<Option<StringRows>, LayoutError> {
-        self.decode_page(Column::RawTags, |encoding, rows, cursor| strings(encoding, rows, cursor))
+        self.decode_page(Column::RawTags, strings)
     }
 
     pub(super) fn tag_values(&self, column: TagColumn) -> Result<TagValues, LayoutError> {

@@ -23,7 +23,11 @@ pub struct RowRanges {
 impl RowRanges {
     /// Every row of a block of `total` rows.
     pub fn all(total: usize) -> Self {
-        Self { total, selected: total, ranges: if total == 0 { Vec::new() } else { vec![0..total] } }
+        Self {
+            total,
+            selected: total,
+            ranges: std::iter::once(0..total).filter(|rows| !rows.is_empty()).collect(),
+        }
     }
 
     /// The rows whose mask is true; the mask has one item a row.

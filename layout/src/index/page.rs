@@ -236,10 +236,13 @@ fn put_column(out: &mut Vec<u8>, values: Vec<i64>, order: Order) {
     integers::encode(&values, order, out);
 }
 
+/// The columns of a block, each with its group.
+type Shape = Vec<(Column, ColumnGroup)>;
+
 /// Writes directories: most blocks have the same columns, so that their lengths are what differs.
 fn put_directories(out: &mut Vec<u8>, directories: &[PageDirectory]) {
-    let mut shapes: Vec<(Vec<(Column, ColumnGroup)>, Vec<&PageDirectory>)> = Vec::new();
-    let mut known: HashMap<Vec<(Column, ColumnGroup)>, usize> = HashMap::new();
+    let mut shapes: Vec<(Shape, Vec<&PageDirectory>)> = Vec::new();
+    let mut known: HashMap<Shape, usize> = HashMap::new();
     let mut numbers = Vec::with_capacity(directories.len());
     for directory in directories {
         let shape: Vec<_> = directory.pages().iter().map(|page| (page.column, page.group)).collect();
@@ -272,7 +275,7 @@ fn read_directories(cursor: &mut Cursor<'_>, count: usize) -> Result<Vec<PageDir
     let mut shapes = Vec::with_capacity(shape_count);
     for _ in 0..shape_count {
         let pages = cursor.number(DIRECTORY_PAGES_MAX)?;
-        let shape: Vec<(Column, ColumnGroup)> = (0..pages)
+        let shape: Shape = (0..pages)
             .map(|_| Ok((page_column(cursor)?, ColumnGroup(cursor.number(u16::MAX)?))))
             .collect::<Result<_, LayoutError>>()?;
         if !shape.is_sorted_by_key(|(_, group)| *group) {

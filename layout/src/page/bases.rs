@@ -32,6 +32,7 @@ const TWO_BITS: [u8; 16] = {
 };
 
 /// The letters of each byte of four bases.
+#[expect(clippy::indexing_slicing, reason = "the compiler runs it")]
 const FOUR_LETTERS: [[u8; 4]; 256] = {
     let mut table = [[0; 4]; 256];
     let mut byte = 0;
@@ -309,6 +310,7 @@ fn unpack(packed: &[u8], start: usize, count: usize, out: &mut Vec<u8>) {
 }
 
 /// The 4-bit code of each letter of SEQ; N's for a byte that is none.
+#[expect(clippy::indexing_slicing, reason = "the compiler runs it")]
 const CODE_OF: [u8; 256] = {
     let mut table = [15; 256];
     let mut code = 0;

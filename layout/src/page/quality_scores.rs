@@ -164,7 +164,7 @@ mod tests {
         }
         for alphabet in [2_u32, 3, 5, 9, 17, 41, 94, 128, 200] {
             let scores: Vec<u8> = (0..3_000)
-                .map(|index: u32| (index.wrapping_mul(2_654_435_761) >> 7 ^ index / 9) % alphabet)
+                .map(|index: u32| ((index.wrapping_mul(2_654_435_761) >> 7) ^ (index / 9)) % alphabet)
                 .map(|score| score as u8)
                 .collect();
             check(&scores, 0..3_000);

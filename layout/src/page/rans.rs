@@ -111,7 +111,8 @@ fn scale(counts: &[u32], symbols: usize, parts: &mut [u16]) {
     let spare = u64::from(TOTAL) - symbols as u64;
     let mut left = u64::from(TOTAL);
     for (part, &count) in parts.iter_mut().zip(counts).take(symbols) {
-        let scaled = if sum == 0 { spare / symbols as u64 } else { u64::from(count) * spare / sum };
+        let share = (u64::from(count) * spare).checked_div(sum);
+        let scaled = share.unwrap_or(spare / symbols as u64);
         *part = scaled as u16 + 1;
         left -= scaled + 1;
     }
@@ -187,7 +188,7 @@ impl Encoder {
                     self.words.push(state as u16);
                     state >>= 16;
                 }
-                let quotient = (u64::from(state) * u64::from(step.reciprocal) >> 32) as u32 >> step.shift;
+                let quotient = ((u64::from(state) * u64::from(step.reciprocal)) >> 32) as u32 >> step.shift;
                 states[lane] = state + step.bias + quotient * step.complement;
             }
         }

@@ -73,7 +73,7 @@ impl Distinct {
             if same {
                 return number - 1;
             }
-            slot = slot + 1 & mask;
+            slot = (slot + 1) & mask;
         }
         self.ranges.push(range);
         self.hashes.push(hash);

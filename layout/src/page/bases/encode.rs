@@ -18,6 +18,7 @@ const WINDOW_PER_BASE: u64 = 4;
 const WINDOW_FROM: u64 = 1 << 16;
 
 /// The codes of each byte of two 4-bit codes.
+#[expect(clippy::indexing_slicing, reason = "the compiler runs it")]
 const PAIRS: [[u8; 2]; 256] = {
     let mut table = [[0; 2]; 256];
     let mut byte = 0;
