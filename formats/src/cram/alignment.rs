@@ -33,6 +33,8 @@ struct Walk {
     contig_length: i64,
     /// There are reference bases, and the read lies on a contig.
     has_reference: bool,
+    /// SEQ is `*`: the differences tell the CIGAR alone, and may lie past the length of the read.
+    bases_are_dropped: bool,
     /// 0-based, on the reference.
     reference_position: i64,
     /// 1-based, on the read.
@@ -60,6 +62,7 @@ impl RecordReader<'_> {
             length: i64::try_from(parts.length).unwrap_or(i64::MAX),
             contig_length: contig_length.and_then(|length| i64::try_from(length).ok()).unwrap_or(i64::MAX),
             has_reference,
+            bases_are_dropped: !known || parts.length == 0,
             reference_position: parts.start - 1,
             read_position: 1,
             operation: MATCH,
@@ -88,7 +91,7 @@ impl RecordReader<'_> {
         for _ in 0..self.number(Number::FeatureCount)? {
             let code = self.byte(Number::FeatureCode)?;
             let position = last_position + i64::from(self.number(Number::FeatureStep)?);
-            if position <= 0 || position > walk.length + 1 {
+            if position <= 0 || position > walk.length + 1 && !walk.bases_are_dropped {
                 return Err(
                     Corrupt::from(format!("a difference at base {position} of {}", walk.length)).into()
                 );
@@ -111,7 +114,7 @@ impl RecordReader<'_> {
     fn matches_up_to(&mut self, walk: &mut Walk, position: i64) -> Result<(), Broken> {
         let count = position - walk.read_position;
         let counts_on_reference = walk.has_reference || walk.contig >= 0 || position <= walk.length;
-        if walk.has_reference {
+        if walk.has_reference && !walk.bases_are_dropped {
             let inside = (walk.contig_length - walk.reference_position).clamp(0, count);
             let mut bases = Vec::new();
             self.reference.append(walk.reference_position, inside, &mut bases)?;
@@ -209,6 +212,9 @@ impl RecordReader<'_> {
     }
 
     fn put_bases(&mut self, walk: &Walk, position: i64, bases: &[u8]) -> Result<(), Broken> {
+        if walk.bases_are_dropped {
+            return Ok(());
+        }
         put(&mut self.decoded.sequences, walk.sequence, position, bases)
     }
 
@@ -219,6 +225,9 @@ impl RecordReader<'_> {
         scores: &[u8],
         cram_flags: i32,
     ) -> Result<(), Broken> {
+        if walk.bases_are_dropped {
+            return Ok(());
+        }
         let all = self.decoded.qualities.get_mut(walk.qualities..).unwrap_or_default();
         if cram_flags & QUALITIES_ARE_STORED == 0 && all.first() == Some(&NO_QUALITY) {
             all.fill(DEFAULT_QUALITY);
@@ -248,9 +257,7 @@ impl RecordReader<'_> {
             walk.mismatch(reference);
         }
         let base = self.header.substitutions.base(reference, code).ok_or("a substitution code is above 3")?;
-        if position <= walk.length {
-            self.put_bases(walk, position, &[base])?;
-        }
+        self.put_bases(walk, position, &[base])?;
         walk.mismatches += 1;
         self.aligned(walk, 1)
     }
