@@ -1,6 +1,13 @@
 //! Bytes and speeds of each column of real reads: `cargo run --release --example encodings -- FILE.bam…`.
 
-use std::{collections::BTreeMap, env, error::Error, fs::File, io::Read, time::Duration};
+use std::{
+    collections::BTreeMap,
+    env,
+    error::Error,
+    fs::File,
+    io::Read,
+    time::{Duration, Instant},
+};
 
 use arrow_array::Array;
 use flate2::read::MultiGzDecoder;
@@ -9,8 +16,9 @@ use genomdb_genome::{
     alignment::{Cigar, Record, Records},
     schema::alignment::TagField,
 };
-use genomdb_layout::block::{
-    AlignmentBlockBuilder, AlignmentBlockReader, BlockConfig, EncodedBlock, Piece, RowRanges,
+use genomdb_layout::{
+    block::{AlignmentBlockBuilder, AlignmentBlockReader, BlockConfig, EncodedBlock, Piece, RowRanges},
+    index::IndexPageBuilder,
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -59,6 +67,7 @@ fn measure(path: &str, records_max: usize) -> Result<(), Box<dyn Error>> {
             *bytes as f64 / records.len() as f64
         ));
     }
+    describe_values(&blocks);
     decode(&blocks, each)?;
     compare(&records, &blocks)
 }
@@ -86,6 +95,33 @@ fn reader(block: &EncodedBlock) -> AlignmentBlockReader {
         }
     }
     reader
+}
+
+/// How many values, what redb's power-of-two runs of pages make of them, and what the index takes.
+fn describe_values(blocks: &[EncodedBlock]) {
+    let lengths = || {
+        blocks
+            .iter()
+            .flat_map(|block| &block.groups)
+            .flat_map(|(_, pieces)| pieces)
+            .map(|piece| piece.len() + 44)
+    };
+    let run = |length: usize| if length <= 4_096 { length } else { length.next_power_of_two() };
+    let (bytes, runs): (usize, usize) = (lengths().sum(), lengths().map(run).sum());
+    let mut index = 0;
+    let mut page = IndexPageBuilder::default();
+    for block in blocks {
+        if !page.accepts(&block.entry) {
+            index += page.finish().to_bytes().len();
+        }
+        page.push(block.entry.clone());
+    }
+    index += page.finish().to_bytes().len();
+    print(&format!(
+        "{:.1} values a block; {runs} bytes in redb's pages for {bytes}; index {} bytes a block",
+        lengths().count() as f64 / blocks.len() as f64,
+        index / blocks.len()
+    ));
 }
 
 type Decode = fn(&AlignmentBlockReader, &RowRanges) -> Result<usize, genomdb_layout::LayoutError>;

@@ -1,17 +1,18 @@
 //! How the bytes of a column group are cut into values.
 //!
-//! redb keeps a value in a run of 4 KiB pages whose number is a power of two: 65,536 bytes take 131,072,
-//! because key and framing come on top; 65,500 take 65,536. A value below a page shares its page with others.
+//! redb keeps a value in a run of 4 KiB pages whose number is a power of two, with its key and 12 bytes of
+//! framing: 65,500 bytes under a key of 29 take 131,072, and 65,492 take 65,536. A value below a page shares
+//! its page with others.
 
 use std::ops::Range;
 
 use bytes::Bytes;
 
 /// The most bytes of a piece.
-pub const PIECE_BYTES_MAX: usize = 65_500;
+pub const PIECE_BYTES_MAX: usize = (1 << 16) - FRAMING;
 
-/// What redb adds to a value in its page, with the key of a block.
-const FRAMING: usize = 36;
+/// What redb adds to a value in its page, and the key of a block: 12 + 29, and a little to spare.
+const FRAMING: usize = 44;
 
 /// Cuts bytes into pieces, each one value.
 ///
