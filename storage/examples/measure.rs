@@ -1,6 +1,6 @@
 //! Measures the store: bulk load, opening, single writes, reads.
 //!
-//! `measure FOLDER [MEGABYTES] [BATCH_MIB] [IN_FLIGHT]` fills a new folder and prints a line for each
+//! `measure FOLDER [MEGABYTES] [BATCH_MIB] [IN_FLIGHT] [compact]` fills a new folder and prints a line for each
 //! figure. `measure FOLDER open` only opens a folder and reads one key, as a fresh process would.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a tool for measuring")]
@@ -26,6 +26,11 @@ async fn main() {
     bulk_load(&storage, megabytes, batch_mib, in_flight).await;
     single_writes(&storage).await;
     println!("stats          {:?}", storage.stats().await.unwrap());
+    if arguments.get(4).is_some_and(|word| word == "compact") {
+        let start = Instant::now();
+        storage.compact().await.unwrap();
+        println!("compact        {:.1} ms", start.elapsed().as_secs_f64() * 1e3);
+    }
     let start = Instant::now();
     storage.close().await.unwrap();
     println!("close          {:.1} ms", start.elapsed().as_secs_f64() * 1e3);

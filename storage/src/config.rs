@@ -45,7 +45,7 @@ pub struct Config {
     pub group_bytes_max: u64,
     /// Size at which a log segment is full.
     ///
-    /// Default: 64 MiB. Bounds: 4 KiB..=4 GiB.
+    /// Default: 32 MiB. Bounds: 4 KiB..=4 GiB.
     pub segment_bytes: u64,
     /// Log segments kept for use again; their blocks are already allocated, which makes fsync cheaper.
     ///
@@ -61,7 +61,7 @@ pub struct Config {
     pub checkpoint_interval: Duration,
     /// Free space below which writes are refused, on top of what is on its way to the disk.
     ///
-    /// Default: 32 MiB. Bounds: 0..=1 TiB.
+    /// Default: 16 MiB. Bounds: 0..=1 TiB.
     pub disk_reserve_bytes: u64,
     /// Where time comes from.
     pub clock: Arc<dyn Clock>,
@@ -79,11 +79,11 @@ impl Default for Config {
             batch_operations_max: 1_000_000,
             write_bytes_in_flight_max: 64 * MIB,
             group_bytes_max: 16 * MIB,
-            segment_bytes: 64 * MIB,
+            segment_bytes: 32 * MIB,
             spare_segments_max: 2,
             checkpoint_bytes: 48 * MIB,
             checkpoint_interval: Duration::from_secs(1),
-            disk_reserve_bytes: 32 * MIB,
+            disk_reserve_bytes: 16 * MIB,
             clock: Arc::new(SystemClock::new()),
             disk: Arc::new(LocalDisk),
         }

@@ -63,20 +63,19 @@ impl Shared {
         Some(StorageError::Poisoned { reason })
     }
 
-    /// Free space without which a write of so many bytes is refused.
-    fn needed_bytes(&self, bytes: u64) -> u64 {
+    /// Free space without which a write of so many bytes is refused, if the log needs `log_bytes`.
+    fn needed_bytes(&self, bytes: u64, log_bytes: u64) -> u64 {
         /// How much more space a write may take in the state than its bytes: redb's pages are powers
         /// of two, the smallest of which hold keys alone.
         const STATE_FACTOR: u64 = 2;
         let on_the_way = self.unflushed_bytes.load(Ordering::Relaxed) + bytes;
-        // The write goes to the log as well.
-        self.config.disk_reserve_bytes + on_the_way.saturating_mul(STATE_FACTOR) + bytes
+        self.config.disk_reserve_bytes + on_the_way.saturating_mul(STATE_FACTOR) + log_bytes
     }
 
     /// The error for a write of so many bytes that a full disk refused.
-    fn disk_full(&self, bytes: u64) -> StorageError {
+    fn disk_full(&self, bytes: u64, log_bytes: u64) -> StorageError {
         let available = self.config.disk.free_bytes(&self.folder).unwrap_or(0);
-        let (path, needed) = (self.folder.clone(), self.needed_bytes(bytes));
+        let (path, needed) = (self.folder.clone(), self.needed_bytes(bytes, log_bytes));
         StorageError::DiskFull { path, available, needed }
     }
 

@@ -134,6 +134,22 @@ impl Log {
         }
     }
 
+    fn has_room(&self, segment: &Segment, group_bytes: u64) -> bool {
+        segment.end == SEGMENT_HEADER_BYTES || segment.end + group_bytes <= self.options.segment_bytes
+    }
+
+    /// Space that the disk must still have for appending about so many bytes.
+    pub(crate) fn needed_bytes(&self, bytes: u64) -> u64 {
+        match &self.current {
+            // Its space was taken when it was begun.
+            Some(segment) if self.has_room(segment, bytes) => {
+                (segment.end + bytes).saturating_sub(self.options.segment_bytes)
+            }
+            _ if !self.spares.is_empty() => bytes.saturating_sub(self.options.segment_bytes),
+            _ => bytes.max(self.options.segment_bytes),
+        }
+    }
+
     /// Writes the entries at the end of the current segment.
     fn write_group(&mut self, payloads: &[Vec<Bytes>]) -> io::Result<Vec<Appended>> {
         let Some(segment) = &mut self.current else { return Ok(Vec::new()) };

@@ -122,15 +122,16 @@ fn try_append(
     if let Some(error) = shared.poisoned() {
         return Err(error);
     }
-    check_space(shared, bytes)?;
+    let log_bytes = log.needed_bytes(bytes);
+    check_space(shared, bytes, log_bytes)?;
     match shared.state.pages().attach() {
         Ok(()) => {}
         Err(Detachment::Failed(error)) => return Err(shared.poison(&error)),
-        Err(Detachment::DiskFull | Detachment::Idle) => return Err(shared.disk_full(bytes)),
+        Err(Detachment::DiskFull | Detachment::Idle) => return Err(shared.disk_full(bytes, log_bytes)),
     }
     let appended = match log.append(payloads) {
         Ok(appended) => appended,
-        Err(AppendError::DiskFull) => return Err(shared.disk_full(bytes)),
+        Err(AppendError::DiskFull) => return Err(shared.disk_full(bytes, log_bytes)),
         Err(AppendError::Failed(error)) => return Err(shared.poison(&error)),
     };
     log.sync().map_err(|error| shared.poison(&error))?;
@@ -163,13 +164,13 @@ fn purge(shared: &Shared, log: &mut Log) {
 /// Refuses a group for which there may not be space, before any of it is written.
 ///
 /// The state file grows long after a write is acknowledged, so everything on its way there counts.
-fn check_space(shared: &Shared, bytes: u64) -> Result<(), StorageError> {
+fn check_space(shared: &Shared, bytes: u64, log_bytes: u64) -> Result<(), StorageError> {
     let available = shared
         .config
         .disk
         .free_bytes(&shared.folder)
         .map_err(|error| StorageError::io("measure the disk of", &shared.folder, error))?;
-    let needed = shared.needed_bytes(bytes);
+    let needed = shared.needed_bytes(bytes, log_bytes);
     if available < needed {
         return Err(StorageError::DiskFull { path: shared.folder.clone(), available, needed });
     }

@@ -132,8 +132,8 @@ fn checkpoint(shared: &Shared, dirty: &mut Dirty, log: &Sender<Message>) -> Resu
 }
 
 fn maintain(shared: &Shared, work: Maintenance, dirty: &mut Dirty, log: &Sender<Message>) {
-    let done =
-        checkpoint(shared, dirty, log).and_then(|done| if done { Ok(()) } else { Err(shared.disk_full(0)) });
+    let done = checkpoint(shared, dirty, log)
+        .and_then(|done| if done { Ok(()) } else { Err(shared.disk_full(0, 0)) });
     let (done, reply) = match work {
         Maintenance::Checkpoint(reply) => (done, reply),
         Maintenance::Compact(reply) => (done.and_then(|()| shared.state.compact()), reply),
