@@ -36,12 +36,17 @@ impl State {
         transaction.set_durability(Durability::None).map_err(|error| self.error(error))?;
         let mut outcomes = Vec::with_capacity(entries.len());
         {
+            let mut store = transaction.open_table(STORE).map_err(|error| self.error(error))?;
+            let before = store.get(APPLIED).map_err(|error| self.error(error))?;
+            let before = before.and_then(|bytes| Applied::decode(bytes.value()));
+            let expected = before.map_or(1, |before| before.index + 1);
+            // STATE-1: the place in the log changes with the data, so nothing is applied twice or left out.
+            assert!(entries.iter().map(|entry| entry.index).eq(expected..=last.index), "STATE-1");
             let mut data = transaction.open_table(DATA).map_err(|error| self.error(error))?;
             for entry in entries {
                 let outcome = apply_one(&mut data, entry.transaction);
                 outcomes.push(outcome.map_err(|error| self.error(error))?);
             }
-            let mut store = transaction.open_table(STORE).map_err(|error| self.error(error))?;
             let encoded = applied.encode();
             store.insert(APPLIED, encoded.as_slice()).map_err(|error| self.error(error))?;
         }

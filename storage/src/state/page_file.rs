@@ -267,6 +267,7 @@ impl redb::StorageBackend for Backend {
     fn sync_data(&self) -> io::Result<()> {
         self.0.write_or_hold(
             || {
+                // STATE-2: a checksum is durable before its page.
                 self.0.checksums.sync()?;
                 self.0.file.sync_data().map_err(io::Error::other)
             },

@@ -134,6 +134,7 @@ fn try_append(
         Err(AppendError::DiskFull) => return Err(shared.disk_full(bytes, log_bytes)),
         Err(AppendError::Failed(error)) => return Err(shared.poison(&error)),
     };
+    // LOG-1: only what the log has durably goes on to be applied, seen and acknowledged.
     log.sync().map_err(|error| shared.poison(&error))?;
     Ok(appended)
 }

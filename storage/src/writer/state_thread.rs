@@ -113,6 +113,7 @@ fn checkpoint(shared: &Shared, dirty: &mut Dirty, log: &Sender<Message>) -> Resu
     let detachment = match shared.state.pages().attach() {
         Ok(()) => match shared.state.checkpoint(None)? {
             Some(durable) => {
+                // LOG-2: the log gives up only what a durable checkpoint reaches.
                 *shared.durable.lock() = durable;
                 subtract(&shared.unflushed_bytes, dirty.bytes);
                 *dirty = Dirty::default();
