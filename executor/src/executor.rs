@@ -1,0 +1,214 @@
+//! Runs queries: from a syntax tree and a catalog version to a stream of record batches.
+
+use std::{fmt, sync::Arc};
+
+use arrow::datatypes::{DataType, SchemaRef};
+use datafusion::{
+    common::{ParamValues, Result},
+    execution::{SendableRecordBatchStream, SessionState, TaskContext},
+    logical_expr::{ExplainFormat, ExplainOption, LogicalPlan, LogicalPlanBuilder},
+    physical_plan::{ExecutionPlan, execute_stream},
+};
+use genomdb_layout::catalog::Catalog;
+use genomdb_planner::Query;
+use genomdb_storage::Storage;
+use parking_lot::Mutex;
+
+use crate::{
+    Config,
+    index_cache::IndexCache,
+    session,
+    snapshot::{Snapshot, SnapshotTables},
+};
+
+/// Plans and runs the queries of a node; cheap to clone.
+#[derive(Clone)]
+pub struct Executor {
+    storage: Storage,
+    config: Config,
+    cache: Arc<IndexCache>,
+    state: Arc<SessionState>,
+    /// The newest catalog version that a query named, with what was read of its tables.
+    latest: Arc<Mutex<Option<(Arc<Catalog>, Arc<Snapshot>)>>>,
+}
+
+impl fmt::Debug for Executor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Executor").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+/// A query, planned for one catalog version; it can be run many times with other parameters.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    plan: LogicalPlan,
+    schema: SchemaRef,
+    catalog: Arc<Catalog>,
+}
+
+/// A query that runs: what it yields, and how.
+pub struct Running {
+    /// The batches; dropping the stream stops the query.
+    pub stream: SendableRecordBatchStream,
+    /// The plan, whose metrics grow while the stream is read.
+    pub plan: Arc<dyn ExecutionPlan>,
+}
+
+/// How EXPLAIN answers.
+#[derive(Clone, Debug, Default)]
+pub struct ExplainRequest {
+    /// Runs the query and shows what it did.
+    pub analyze: bool,
+    /// Shows every step of planning.
+    pub verbose: bool,
+    /// `indent`, `tree`, `pgjson` or `graphviz`.
+    pub format: Option<String>,
+}
+
+impl Executor {
+    /// Makes an executor over a store.
+    ///
+    /// # Errors
+    ///
+    /// If the session cannot be made, which is our mistake.
+    pub fn new(storage: Storage, config: Config) -> Result<Self> {
+        let cache = Arc::new(IndexCache::new(config.index_cache_bytes_max));
+        let state = Arc::new(session::state(&config)?);
+        Ok(Self { storage, config, cache, state, latest: Arc::default() })
+    }
+
+    /// The same executor with a setting changed: `genomdb.pushdown`, `datafusion.execution.batch_size`, …
+    ///
+    /// # Errors
+    ///
+    /// If there is no such setting, or it does not take the value.
+    pub fn with_setting(&self, name: &str, value: &str) -> Result<Self> {
+        let mut state = self.state.as_ref().clone();
+        state.config_mut().options_mut().set(name, value)?;
+        Ok(Self { state: Arc::new(state), ..self.clone() })
+    }
+
+    /// Returns every setting: its name, its value and what it does.
+    pub fn settings(&self) -> Vec<(String, Option<String>, String)> {
+        let entries = self.state.config_options().entries();
+        entries.into_iter().map(|entry| (entry.key, entry.value, entry.description.to_owned())).collect()
+    }
+
+    /// Plans a query; `text` is what it was parsed from.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be lowered or planned: an unknown name, a wrong type, …
+    pub fn plan(&self, catalog: &Arc<Catalog>, query: &Query, text: &str) -> Result<LogicalPlan> {
+        let snapshot = self.snapshot(catalog);
+        let pushdown = session::pushdown(self.state.config_options());
+        genomdb_planner::plan(query, text, &self.state, &SnapshotTables { snapshot: &snapshot, pushdown })
+    }
+
+    /// Plans and optimises a query.
+    ///
+    /// # Errors
+    ///
+    /// As [`Executor::plan`].
+    pub fn prepare(&self, catalog: &Arc<Catalog>, query: &Query, text: &str) -> Result<Prepared> {
+        self.optimize(catalog, self.plan(catalog, query, text)?)
+    }
+
+    /// Plans EXPLAIN of a query; running it yields the explanation.
+    ///
+    /// # Errors
+    ///
+    /// As [`Executor::plan`], or for an unknown format.
+    pub fn explain(
+        &self,
+        catalog: &Arc<Catalog>,
+        query: &Query,
+        text: &str,
+        request: &ExplainRequest,
+    ) -> Result<Prepared> {
+        let format = match &request.format {
+            Some(name) => name.parse::<ExplainFormat>()?,
+            None => self.state.config_options().explain.format.clone(),
+        };
+        let options = ExplainOption::default()
+            .with_analyze(request.analyze)
+            .with_verbose(request.verbose)
+            .with_format(format);
+        let plan =
+            LogicalPlanBuilder::from(self.plan(catalog, query, text)?).explain_option_format(options)?;
+        self.optimize(catalog, plan.build()?)
+    }
+
+    /// Optimises a plan that [`Executor::plan`] made, or one built on it.
+    ///
+    /// # Errors
+    ///
+    /// If a rule fails.
+    pub fn optimize(&self, catalog: &Arc<Catalog>, plan: LogicalPlan) -> Result<Prepared> {
+        let mut state = self.state.as_ref().clone();
+        state.mark_start_execution();
+        let plan = state.optimize(&plan)?;
+        Ok(Prepared { schema: Arc::clone(plan.schema().inner()), plan, catalog: Arc::clone(catalog) })
+    }
+
+    /// Starts a query.
+    ///
+    /// # Errors
+    ///
+    /// If a parameter is missing or of a wrong type, a region names an unknown contig, or the plan fails.
+    pub async fn run(&self, prepared: &Prepared, parameters: Option<ParamValues>) -> Result<Running> {
+        let plan = match parameters {
+            Some(parameters) => prepared.plan.clone().with_param_values(parameters)?,
+            None => prepared.plan.clone(),
+        };
+        // Optimised already: `SessionState::create_physical_plan` would do it again.
+        let plan = self.state.query_planner().create_physical_plan(&plan, self.state.as_ref()).await?;
+        let runtime = session::runtime(&self.config)?;
+        let context = Arc::new(TaskContext::from(self.state.as_ref()).with_runtime(runtime));
+        let stream = execute_stream(Arc::clone(&plan), context)?;
+        Ok(Running { stream, plan })
+    }
+
+    fn snapshot(&self, catalog: &Arc<Catalog>) -> Arc<Snapshot> {
+        let mut latest = self.latest.lock();
+        match &*latest {
+            Some((known, snapshot)) if Arc::ptr_eq(known, catalog) => Arc::clone(snapshot),
+            _ => {
+                let snapshot =
+                    Snapshot::new(Arc::clone(catalog), self.storage.clone(), Arc::clone(&self.cache));
+                let snapshot = Arc::new(snapshot);
+                *latest = Some((Arc::clone(catalog), Arc::clone(&snapshot)));
+                snapshot
+            }
+        }
+    }
+}
+
+impl Prepared {
+    /// The columns of the result.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// The catalog version for which the query was planned.
+    pub fn catalog(&self) -> &Arc<Catalog> {
+        &self.catalog
+    }
+
+    /// The parameters, `$1` or `$name`, with their types where these are known; sorted.
+    ///
+    /// # Errors
+    ///
+    /// If a parameter is used with two types.
+    pub fn parameters(&self) -> Result<Vec<(String, Option<DataType>)>> {
+        let mut parameters: Vec<_> = self.plan.get_parameter_types()?.into_iter().collect();
+        parameters.sort_by(|a, b| a.0.cmp(&b.0));
+        Ok(parameters)
+    }
+}
+
+impl fmt::Debug for Running {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Running").field("plan", &self.plan.name()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,109 @@
+//! The DataFusion session of a node: made once, used for every query.
+
+use std::sync::Arc;
+
+use datafusion::{
+    common::{
+        Result,
+        config::{ConfigExtension, ConfigOptions},
+        extensions_options,
+    },
+    execution::{
+        SessionState, SessionStateBuilder,
+        memory_pool::{GreedyMemoryPool, TrackConsumersPool},
+        runtime_env::RuntimeEnvBuilder,
+    },
+    physical_optimizer::optimizer::PhysicalOptimizer,
+    prelude::SessionConfig,
+};
+use genomdb_planner::functions;
+
+use crate::{genome_order::GenomeOrderRule, interval_join::IntervalJoinRule};
+
+extensions_options! {
+    /// Settings of GenomDB's own, as `SET genomdb.…` changes them.
+    pub struct GenomdbOptions {
+        /// Whether filters, regions and overlaps reach the scan; off, every row is read and compared above it.
+        pub pushdown: bool, default = true
+    }
+}
+
+impl ConfigExtension for GenomdbOptions {
+    const PREFIX: &'static str = "genomdb";
+}
+
+/// Whether filters and overlaps reach the scan.
+pub(crate) fn pushdown(config: &ConfigOptions) -> bool {
+    config.extensions.get::<GenomdbOptions>().is_none_or(|options| options.pushdown)
+}
+
+/// Settings of an [`Engine`](crate::Engine).
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Streams in which a query runs, and blocks that are decoded at a time.
+    ///
+    /// Default: the number of processors. Bounds: 1..=1024.
+    pub parallelism: usize,
+    /// Rows of a record batch.
+    ///
+    /// Default: 8,192. Bounds: 128..=1,048,576.
+    pub batch_rows: usize,
+    /// Memory that one query may take.
+    ///
+    /// Default: 2 GiB. Bounds: 16 MiB..=1 TiB.
+    pub query_memory_bytes_max: usize,
+    /// Memory for index roots and pages, of all queries together.
+    ///
+    /// Default: 256 MiB. Bounds: 1 MiB..=64 GiB.
+    pub index_cache_bytes_max: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            parallelism: std::thread::available_parallelism().map_or(1, usize::from),
+            batch_rows: 8192,
+            query_memory_bytes_max: 2 << 30,
+            index_cache_bytes_max: 256 << 20,
+        }
+    }
+}
+
+/// Makes the session that every query of a node shares.
+pub(crate) fn state(config: &Config) -> Result<SessionState> {
+    let mut options = SessionConfig::new()
+        .with_target_partitions(config.parallelism.clamp(1, 1024))
+        .with_batch_size(config.batch_rows.clamp(128, 1 << 20))
+        .with_option_extension(GenomdbOptions::default());
+    let settings = options.options_mut();
+    settings.sql_parser.map_string_types_to_utf8view = false;
+    settings.sql_parser.collect_spans = true;
+    settings.optimizer.prefer_existing_sort = true;
+    settings.optimizer.expand_views_at_output = true;
+    let mut state = SessionStateBuilder::new()
+        .with_default_features()
+        .with_config(options)
+        .with_runtime_env(runtime(config)?)
+        .with_physical_optimizer_rules(rules())
+        .build();
+    for function in functions::scalar_functions() {
+        datafusion::execution::FunctionRegistry::register_udf(&mut state, function)?;
+    }
+    Ok(state)
+}
+
+/// A pool of its own for each query: what one takes does not fail another.
+pub(crate) fn runtime(config: &Config) -> Result<Arc<datafusion::execution::runtime_env::RuntimeEnv>> {
+    let consumers = std::num::NonZeroUsize::MIN.saturating_add(4);
+    let pool = TrackConsumersPool::new(GreedyMemoryPool::new(config.query_memory_bytes_max), consumers);
+    Ok(Arc::new(RuntimeEnvBuilder::new().with_memory_pool(Arc::new(pool)).build()?))
+}
+
+fn rules() -> Vec<Arc<dyn datafusion::physical_optimizer::PhysicalOptimizerRule + Send + Sync>> {
+    let mut rules = PhysicalOptimizer::new().rules;
+    // Before streams are divided among the operators, so that ours take part in that.
+    let place = rules.iter().position(|rule| rule.name() == "join_selection").map_or(0, |place| place + 1);
+    rules.insert(place, Arc::new(IntervalJoinRule));
+    rules.push(Arc::new(GenomeOrderRule));
+    rules
+}

@@ -1,0 +1,62 @@
+//! One catalog version, as a query sees it from beginning to end.
+
+use std::{collections::HashMap, sync::Arc};
+
+use datafusion::{datasource::provider_as_source, logical_expr::TableSource};
+use genomdb_layout::{
+    catalog::{Catalog, TableEntry, TableKind},
+    key::TableId,
+};
+use genomdb_planner::{TableName, Tables};
+use genomdb_storage::Storage;
+use parking_lot::Mutex;
+
+use crate::{dataset::Dataset, index_cache::IndexCache, table::AlignmentTable};
+
+/// A catalog version, and what was read of its tables.
+#[derive(Debug)]
+pub(crate) struct Snapshot {
+    catalog: Arc<Catalog>,
+    storage: Storage,
+    cache: Arc<IndexCache>,
+    datasets: Mutex<HashMap<TableId, Arc<Dataset>>>,
+}
+
+impl Snapshot {
+    pub(crate) fn new(catalog: Arc<Catalog>, storage: Storage, cache: Arc<IndexCache>) -> Self {
+        Self { catalog, storage, cache, datasets: Mutex::default() }
+    }
+
+    fn dataset(&self, entry: &TableEntry) -> Arc<Dataset> {
+        let mut datasets = self.datasets.lock();
+        let dataset = datasets.entry(entry.id).or_insert_with(|| {
+            Arc::new(Dataset::new(Arc::new(entry.clone()), self.storage.clone(), Arc::clone(&self.cache)))
+        });
+        Arc::clone(dataset)
+    }
+}
+
+/// The tables of a snapshot, as a query with given settings reads them.
+pub(crate) struct SnapshotTables<'a> {
+    pub(crate) snapshot: &'a Snapshot,
+    pub(crate) pushdown: bool,
+}
+
+impl Tables for SnapshotTables<'_> {
+    fn table(&self, name: &TableName) -> Option<Arc<dyn TableSource>> {
+        let table = self.snapshot.catalog.table(&name.dataset, &name.name)?;
+        let dataset = (table.kind == TableKind::Alignments).then(|| self.snapshot.dataset(table))?;
+        Some(provider_as_source(Arc::new(AlignmentTable::new(dataset, self.pushdown))))
+    }
+
+    fn view(&self, name: &TableName) -> Option<String> {
+        self.snapshot.catalog.view(&name.dataset, &name.name).map(|view| view.text.clone())
+    }
+
+    fn names(&self) -> Vec<TableName> {
+        let catalog = &self.snapshot.catalog;
+        let tables = catalog.tables.iter().map(|table| (&table.dataset, &table.name));
+        let views = catalog.views.iter().map(|view| (&view.dataset, &view.name));
+        tables.chain(views).map(|(dataset, name)| TableName::new(Some(dataset), name)).collect()
+    }
+}
