@@ -195,6 +195,9 @@ impl Storage {
         if let Some(error) = shared.poisoned() {
             return Err(error);
         }
+        if transaction.conditions.is_empty() && transaction.batch.is_empty() {
+            return Ok(Outcome::Committed);
+        }
         let max = shared.config.write_bytes_in_flight_max / PERMIT_BYTES;
         let units = (transaction.batch.bytes() / PERMIT_BYTES + 1).min(max);
         let units = u32::try_from(units).unwrap_or(u32::MAX);
@@ -294,12 +297,19 @@ impl Inner {
         }
     }
 
-    /// Without an answer the threads have stopped: closed, or poisoned by what stopped them.
+    /// Without an answer the request was dropped: by closing, before anything was done for it, or by
+    /// a thread that panicked.
     fn answer<T>(
         &self,
         answer: Result<Result<T, StorageError>, oneshot::error::RecvError>,
     ) -> Result<T, StorageError> {
-        answer.unwrap_or_else(|_| Err(self.shared.poisoned().unwrap_or(StorageError::Closed)))
+        answer.unwrap_or_else(|_| {
+            Err(match self.shared.poisoned() {
+                Some(error) => error,
+                None if self.writes_in_flight.is_closed() => StorageError::Closed,
+                None => self.shared.poison(&"a thread of the store stopped"),
+            })
+        })
     }
 
     fn close(&self) -> Result<(), StorageError> {

@@ -7,6 +7,7 @@ mod log_thread;
 mod state_thread;
 
 use std::{
+    fmt,
     path::PathBuf,
     sync::{
         Arc,
@@ -80,10 +81,21 @@ impl Shared {
     }
 
     /// Stops all writing; the first reason stays.
-    pub(crate) fn poison(&self, reason: &StorageError) -> StorageError {
+    pub(crate) fn poison(&self, reason: &dyn fmt::Display) -> StorageError {
         tracing::error!(%reason, "writing has stopped");
         let reason = Arc::clone(self.poison.lock().get_or_insert_with(|| Arc::from(reason.to_string())));
         StorageError::Poisoned { reason }
+    }
+}
+
+/// Stops all writing if its thread panics: what became of the writes in its hands is unknown.
+struct PoisonOnPanic<'a>(&'a Shared);
+
+impl Drop for PoisonOnPanic<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.poison(&"a thread of the store panicked");
+        }
     }
 }
 

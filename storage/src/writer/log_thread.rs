@@ -9,7 +9,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::{
-    Maintenance, Message, Request, Shared,
+    Maintenance, Message, PoisonOnPanic, Request, Shared,
     state_thread::{Group, Step},
 };
 use crate::{
@@ -21,6 +21,7 @@ use crate::{
 
 /// Runs until told to close; returns the log for the last words.
 pub(super) fn run(shared: &Shared, mut log: Log, inbox: &Receiver<Message>, steps: &SyncSender<Step>) -> Log {
+    let _guard = PoisonOnPanic(shared);
     let mut waiting = None;
     loop {
         let message = match waiting.take() {

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Maintenance, Message, Request, Shared, subtract};
+use super::{Maintenance, Message, PoisonOnPanic, Request, Shared, subtract};
 use crate::{
     error::StorageError,
     state::{Detachment, Entry},
@@ -47,6 +47,7 @@ struct Dirty {
 
 /// Runs until told to close.
 pub(super) fn run(shared: &Shared, steps: &Receiver<Step>, log: &Sender<Message>) {
+    let _guard = PoisonOnPanic(shared);
     let mut dirty = Dirty::default();
     loop {
         let step = match dirty.deadline {
