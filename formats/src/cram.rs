@@ -118,7 +118,8 @@ impl Reader {
             input,
         };
         let container = reader.next_container()?;
-        let container = container.ok_or_else(|| reader.truncated("before its header"))?;
+        let mut container = container.ok_or_else(|| reader.truncated("it ends before its header"))?;
+        reader.complete_header(&mut container)?;
         let text = header_text(&container, version)
             .map_err(|Corrupt(reason)| reader.corrupt(container.offset, reason.into()))?;
         let header = Header::parse(&file, text)?;
@@ -163,7 +164,7 @@ impl Reader {
                 }
                 break;
             };
-            self.ended = container.ends_file();
+            self.ended = container.ends_file;
             if container.records > 0 {
                 containers.push(container);
             }
@@ -182,6 +183,22 @@ impl Reader {
         })?;
         self.offset += container.as_ref().map_or(0, |container| container.size);
         Ok(container)
+    }
+
+    /// Reads what the first container of a CRAM 2 lacks.
+    ///
+    /// htslib pads the header's text in its block after it has computed the container's length, so that the
+    /// block's two sizes may be longer than was counted.
+    fn complete_header(&mut self, container: &mut Container) -> Result<(), FormatError> {
+        const UNCOUNTED_BYTES_MAX: usize = 8;
+        let size = Block::size(&container.bytes, self.shared.version).unwrap_or(0);
+        let missing = size.saturating_sub(container.bytes.len());
+        if self.shared.version.major == 2 && missing <= UNCOUNTED_BYTES_MAX {
+            let read = self.input.by_ref().take(missing as u64).read_to_end(&mut container.bytes);
+            read.map_err(|source| FormatError::Io { file: self.file.clone(), source })?;
+            self.offset += missing as u64;
+        }
+        Ok(())
     }
 
     /// Decodes containers, one on each thread, in their order.
@@ -274,3 +291,6 @@ fn header_text(container: &Container, version: Version) -> Result<Vec<u8>, Corru
 fn open_reference(path: Option<&PathBuf>, contigs: &Contigs) -> Result<Option<Arc<Reference>>, String> {
     path.map(|path| Reference::open(path, contigs).map(Arc::new)).transpose()
 }
+
+#[cfg(test)]
+mod tests;

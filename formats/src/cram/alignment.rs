@@ -317,7 +317,7 @@ impl RecordReader<'_> {
         if walk.make_md || walk.make_nm {
             walk.write_matches();
             let inside = (walk.contig_length - walk.reference_position).clamp(0, count);
-            if walk.make_md && inside > 0 {
+            if walk.make_md && (inside > 0 || count == 0) {
                 walk.md.push(b'^');
                 self.streams.budget.spend(usize::try_from(inside).unwrap_or(usize::MAX))?;
                 self.reference.append(walk.reference_position, inside, &mut walk.md)?;

@@ -42,6 +42,16 @@ impl<'a> Block<'a> {
         Ok(Self { kind, content_id, method, length, bytes })
     }
 
+    /// Returns how many bytes the block at the front takes, as its sizes say.
+    pub(super) fn size(bytes: &[u8], version: Version) -> Result<usize, Corrupt> {
+        let mut cursor = Cursor(bytes);
+        cursor.array::<2>()?;
+        cursor.itf8()?;
+        let compressed = cursor.size("the compressed size of a block")?;
+        cursor.itf8()?;
+        Ok(bytes.len() - cursor.0.len() + compressed + if version.has_checksums() { 4 } else { 0 })
+    }
+
     /// Returns the bytes, decompressed.
     pub(super) fn decompress(&self, budget: &mut Budget) -> Result<Vec<u8>, Corrupt> {
         let decoded = decompress(self.method, self.bytes, self.length, budget);

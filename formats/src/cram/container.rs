@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use super::{Version, budget::CONTAINER_BYTES_MAX, corrupt::Corrupt, cursor::Cursor};
 
 /// A container whose blocks are not decoded yet.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Container {
     pub(super) slices: usize,
     pub(super) records: usize,
@@ -14,7 +14,8 @@ pub(super) struct Container {
     /// How many bytes of the file it takes, with its header.
     pub(super) size: u64,
     pub(super) bytes: Vec<u8>,
-    ends_file: bool,
+    /// This is the empty container that marks the end of a file.
+    pub(super) ends_file: bool,
 }
 
 /// Why no container could be read.
@@ -86,11 +87,6 @@ impl Container {
         }
         let ends_file = contig == -1 && start == END_OF_FILE_START && records == 0;
         Ok(Some(Self { slices, records, offset, size: head.length + length as u64, bytes, ends_file }))
-    }
-
-    /// Tells whether this is the empty container that marks the end of a file.
-    pub(super) fn ends_file(&self) -> bool {
-        self.ends_file
     }
 }
 

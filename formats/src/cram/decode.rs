@@ -155,6 +155,7 @@ fn pack(letters: &[u8], bases: &mut Vec<u8>) {
 
 /// Returns the code of a base's letter; what is no base is N (SAM v1 § 4.2).
 fn code(letter: u8) -> u8 {
+    #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, over bytes")]
     const CODES: [u8; 256] = {
         let letters = *b"=ACMGRSVTWYHKDBN";
         let mut codes = [15; 256];
