@@ -98,15 +98,17 @@ impl State {
 
     fn with_pages(pages: Arc<PageFile>, cache_bytes: u64) -> Result<Self, StorageError> {
         let state = Self { pages: Arc::clone(&pages), database: RwLock::new(None) };
-        let path = pages.path().to_owned();
+        let repaired = Arc::clone(&pages);
         let database = redb::Builder::new()
             .set_cache_size(usize::try_from(cache_bytes).unwrap_or(usize::MAX))
             .set_repair_callback(move |repair| {
                 let progress = repair.progress();
-                tracing::warn!(path = %path.display(), progress, "repairing the state file");
+                tracing::warn!(path = %repaired.path().display(), progress, "repairing the state file");
+                repaired.set_repairing(true);
             })
             .create_with_backend(Backend(pages))
             .map_err(|error| state.error(error))?;
+        state.pages.set_repairing(false);
         *state.database.write() = Some(database);
         Ok(state)
     }

@@ -16,6 +16,7 @@ enum Step {
     Scan(KeyRange, usize, usize),
     Get(Vec<Bytes>),
     Checkpoint,
+    Compact,
     Reopen,
 }
 
@@ -43,6 +44,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (range, 1..5_usize, 1..10_000_usize).prop_map(|(range, n, bytes)| Step::Scan(range, n, bytes)),
         2 => prop::collection::vec(key(), 0..6).prop_map(Step::Get),
         1 => Just(Step::Checkpoint),
+        1 => Just(Step::Compact),
         1 => Just(Step::Reopen),
     ]
 }
@@ -113,7 +115,7 @@ fn expect_scan(storage: &Storage, model: &Model, range: &KeyRange, limit: ScanLi
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
     #[test]
     fn behaves_like_a_map(steps in prop::collection::vec(step(), 1..25)) {
         let folder = tempfile::tempdir().unwrap();
@@ -138,7 +140,8 @@ proptest! {
                     let expected: Vec<_> = keys.iter().map(|key| model.get(key).cloned()).collect();
                     prop_assert!(storage.batch_get_blocking(&keys).unwrap() == expected);
                 }
-                Step::Checkpoint => futures_block_on(storage.checkpoint()).unwrap(),
+                Step::Checkpoint => block_on(storage.checkpoint()).unwrap(),
+                Step::Compact => block_on(storage.compact()).unwrap(),
                 Step::Reopen => {
                     storage.close_blocking().unwrap();
                     storage = Storage::open(folder.path(), config()).unwrap();
@@ -150,6 +153,6 @@ proptest! {
     }
 }
 
-fn futures_block_on<F: Future>(future: F) -> F::Output {
+fn block_on<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }

@@ -106,6 +106,9 @@ fn run(
             if result.is_ok() && random.random_bool(0.1) {
                 result = storage.checkpoint().await;
             }
+            if result.is_ok() && random.random_bool(0.05) {
+                result = storage.compact().await;
+            }
             result
         })?;
     }
