@@ -21,6 +21,10 @@ use genomdb_layout::{
     index::IndexPageBuilder,
 };
 
+/// The programs use it too; decoding allocates large pieces again and again.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> Result<(), Box<dyn Error>> {
     let rows: usize = env::var("ROWS").ok().map_or(Ok(8_192), |rows| rows.parse())?;
     for path in env::args().skip(1) {

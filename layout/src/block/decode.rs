@@ -40,14 +40,14 @@ impl AlignmentBlockReader {
         let starts = rows.select(self.starts()?.to_vec());
         let mut ends = rows.select(self.integers::<i64>(Column::Span)?);
         ends.iter_mut().zip(&starts).for_each(|(end, start)| *end = end.wrapping_add(*start));
-        let nulls = nulls(starts.iter().map(|&start| start >= 0));
+        let nulls = position_nulls(&starts);
         Ok(Int64Array::new(ends.into(), nulls))
     }
 
     /// Returns MAPQ, NULL for 255.
     pub fn mapq(&self, rows: &RowRanges) -> Result<UInt8Array, LayoutError> {
         let mapqs = rows.select(self.integers::<u8>(Column::Mapq)?);
-        let nulls = nulls(mapqs.iter().map(|&mapq| mapq != u8::MAX));
+        let nulls = mapqs.contains(&u8::MAX).then(|| mapqs.iter().map(|&mapq| mapq != u8::MAX).collect());
         Ok(UInt8Array::new(mapqs.into(), nulls))
     }
 
@@ -123,13 +123,18 @@ impl AlignmentBlockReader {
 
     /// Returns QUAL as SAM writes it, NULL for `*`.
     pub fn qual(&self, rows: &RowRanges) -> Result<StringArray, LayoutError> {
+        // SAM can write 33 to 126; a codec lets no other score in.
+        let letter = |score: u8| score.min(93) + 33;
         let (offsets, scores) = self.quality_scores(rows)?;
+        if rows.is_all() {
+            let mut bytes = scores.into_scores();
+            bytes.iter_mut().for_each(|score| *score = letter(*score));
+            return Texts::from_rows(bytes, &offsets).finish(self, Column::Qual);
+        }
         let mut texts = Texts::with_capacity(rows.len(), selected_bytes(rows, &offsets));
         for row in rows.iter() {
             let (start, end) = span_of(&offsets, row);
-            let scores = scores.get(start as usize, end as usize);
-            // SAM can write 33 to 126; a codec lets no other score in.
-            texts.bytes.extend(scores.iter().map(|&score| score.min(93) + 33));
+            texts.bytes.extend(scores.get(start as usize, end as usize).iter().map(|&score| letter(score)));
             texts.end_row(start < end);
         }
         texts.finish(self, Column::Qual)
@@ -233,8 +238,14 @@ fn selected_bytes(rows: &RowRanges, offsets: &[u64]) -> usize {
 }
 
 fn positions(values: Vec<i64>) -> Int64Array {
-    let nulls = nulls(values.iter().map(|&value| value >= 0));
+    let nulls = position_nulls(&values);
     Int64Array::new(values.into(), nulls)
+}
+
+/// A negative position is none.
+fn position_nulls(values: &[i64]) -> Option<NullBuffer> {
+    let some_negative = values.iter().fold(0, |signs, value| signs | value) < 0;
+    some_negative.then(|| values.iter().map(|&value| value >= 0).collect())
 }
 
 /// Returns a validity buffer; `None` where every row is valid.
@@ -255,6 +266,12 @@ impl Texts {
         let mut ends = Vec::with_capacity(rows + 1);
         ends.push(0);
         Self { bytes: Vec::with_capacity(bytes), ends, valid: Vec::with_capacity(rows) }
+    }
+
+    /// Texts that lie one after the other, NULL where one is empty.
+    fn from_rows(bytes: Vec<u8>, offsets: &[u64]) -> Self {
+        let ends = offsets.iter().map(|&end| end as usize).collect();
+        Self { bytes, ends, valid: offsets.array_windows().map(|[start, end]| start < end).collect() }
     }
 
     /// Ends a row whose bytes were appended.

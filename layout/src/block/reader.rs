@@ -93,7 +93,7 @@ impl AlignmentBlockReader {
         decoded.ok_or_else(|| self.corrupt(column, "the block has no such page"))
     }
 
-    pub(super) fn integers<T: TryFrom<i64> + Copy>(&self, column: Column) -> Result<Vec<T>, LayoutError> {
+    pub(super) fn integers<T: integers::Whole>(&self, column: Column) -> Result<Vec<T>, LayoutError> {
         let rows = self.rows();
         self.decode_column(column, |encoding, cursor| match encoding {
             Encoding::Integers => integers::decode(cursor, rows),

@@ -28,25 +28,18 @@ pub(crate) enum Order {
 }
 
 /// The level of `pco`, chosen by measurement: see docs/decisions on encodings.
-const LEVEL: usize = 4;
+const LEVEL: usize = 6;
 
 /// Appends values.
 pub(crate) fn encode(values: &[i64], order: Order, out: &mut Vec<u8>) {
-    encode_at(values, order, LEVEL, out);
-}
-
-/// Appends values at a level of `pco`.
-pub(crate) fn encode_at(values: &[i64], order: Order, level: usize, out: &mut Vec<u8>) {
     let Some((&first, rest)) = values.split_first() else {
         out.push(EMPTY);
         return;
     };
-    let step = rest.first().map_or(0, |second| second.wrapping_sub(first));
-    let mut expected = first;
-    if rest.iter().all(|&value| {
-        expected = expected.wrapping_add(step);
-        value == expected
-    }) {
+    let step = rest.first().map_or(Some(0), |second| second.checked_sub(first));
+    let evenly =
+        |step: &i64| values.array_windows().all(|[left, right]| left.checked_add(*step) == Some(*right));
+    if let Some(step) = step.filter(evenly) {
         if step == 0 {
             out.push(CONSTANT);
             put_signed(out, first);
@@ -65,7 +58,7 @@ pub(crate) fn encode_at(values: &[i64], order: Order, level: usize, out: &mut Ve
     let (min, max) =
         values.iter().fold((first, first), |(min, max), &value| (min.min(value), max.max(value)));
     let config = ChunkConfig::default()
-        .with_compression_level(level)
+        .with_compression_level(LEVEL)
         .with_mode_spec(ModeSpec::Classic)
         .with_delta_spec(match order {
             Order::None => DeltaSpec::NoOp,
@@ -113,32 +106,71 @@ enum Stored {
     Above64(i64, Vec<u64>),
 }
 
+/// A type that whole numbers are read into.
+pub(crate) trait Whole: Copy {
+    /// The least and the largest value that fit.
+    const RANGE: (i64, i64);
+
+    /// Converts a value that fits.
+    fn cast(value: i64) -> Self;
+}
+
+macro_rules! whole {
+    ($($type:ty: $max:expr),*) => {$(
+        impl Whole for $type {
+            const RANGE: (i64, i64) = (<$type>::MIN as i64, $max);
+
+            fn cast(value: i64) -> Self {
+                value as $type
+            }
+        }
+    )*};
+}
+
+whole!(u8: u8::MAX as i64, u16: u16::MAX as i64, u32: u32::MAX as i64, u64: i64::MAX, i64: i64::MAX);
+
 /// Reads `count` values, each of which must fit `T`.
-pub(crate) fn decode<T: TryFrom<i64> + Copy>(
-    cursor: &mut Cursor<'_>,
-    count: usize,
-) -> Result<Vec<T>, LayoutError> {
+pub(crate) fn decode<T: Whole>(cursor: &mut Cursor<'_>, count: usize) -> Result<Vec<T>, LayoutError> {
     let stored = read(cursor, count)?;
-    let cursor = *cursor;
-    let fit = |value: i64| T::try_from(value).map_err(|_| cursor.corrupt("a number is out of range"));
+    let (least, largest) = T::RANGE;
+    let fits = |value: i64| least <= value && value <= largest;
+    let fit = |value: i64| {
+        if fits(value) { Ok(T::cast(value)) } else { Err(cursor.corrupt("a number is out of range")) }
+    };
     match stored {
         Stored::Constant(value) if count > 0 => Ok(vec![fit(value)?; count]),
         Stored::Constant(_) => Ok(Vec::new()),
         Stored::Steps(first, step) => {
-            let nth = |index: usize| first.wrapping_add(step.wrapping_mul(index as i64));
-            (0..count).map(|index| fit(nth(index))).collect()
+            // Evenly spaced: where the first and the last fit without a wrap, so do all between them.
+            let last = i64::try_from(count.saturating_sub(1)).ok().and_then(|steps| step.checked_mul(steps));
+            let last = last.and_then(|distance| first.checked_add(distance));
+            if !fits(first) || !last.is_some_and(fits) {
+                return Err(cursor.corrupt("a number is out of range"));
+            }
+            Ok((0..count).map(|index| T::cast(first + step * index as i64)).collect())
         }
         Stored::Signed(values) => values.into_iter().map(fit).collect(),
-        Stored::Above16(min, values) => {
-            values.into_iter().map(|value| fit(min.wrapping_add(i64::from(value)))).collect()
-        }
-        Stored::Above32(min, values) => {
-            values.into_iter().map(|value| fit(min.wrapping_add(i64::from(value)))).collect()
-        }
+        Stored::Above16(min, values) => lift(cursor, min, values, i64::from),
+        Stored::Above32(min, values) => lift(cursor, min, values, i64::from),
         Stored::Above64(min, values) => {
-            values.into_iter().map(|value| fit(min.wrapping_add(value as i64))).collect()
+            values.into_iter().map(|value| fit(min.wrapping_add(value.cast_signed()))).collect()
         }
     }
+}
+
+/// Adds the least value to each distance; where the largest fits, all do, and no more is checked.
+fn lift<T: Whole, D: Copy + Ord>(
+    cursor: &Cursor<'_>,
+    min: i64,
+    distances: Vec<D>,
+    widen: impl Fn(D) -> i64,
+) -> Result<Vec<T>, LayoutError> {
+    let (least, largest) = T::RANGE;
+    let top = distances.iter().copied().max().map_or(Some(min), |distance| min.checked_add(widen(distance)));
+    if min < least || top.is_none_or(|top| top > largest) {
+        return Err(cursor.corrupt("a number is out of range"));
+    }
+    Ok(distances.into_iter().map(|distance| T::cast(min + widen(distance))).collect())
 }
 
 fn read(cursor: &mut Cursor<'_>, count: usize) -> Result<Stored, LayoutError> {

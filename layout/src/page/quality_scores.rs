@@ -134,6 +134,11 @@ impl QualityScores {
         Ok(Self { scores })
     }
 
+    /// Returns every score.
+    pub(crate) fn into_scores(self) -> Vec<u8> {
+        self.scores
+    }
+
     /// Returns the scores from `start` to before `end`.
     pub(crate) fn get(&self, start: usize, end: usize) -> &[u8] {
         self.scores.get(start..end).unwrap_or_default()

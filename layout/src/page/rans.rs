@@ -265,10 +265,12 @@ impl Decoder {
     #[expect(clippy::indexing_slicing, reason = "spans cover every context and symbol")]
     fn compare(&self, context: usize, part: u32) -> usize {
         let base = context << self.shape.bits;
-        let spans = &self.spans[base..base + COMPARED_MAX];
-        let reached = |symbol: usize| usize::from(part >= u32::from(spans[symbol][0]));
-        // A symbol beyond the alphabet starts at 4,096, which no part reaches.
-        reached(1) + reached(2) + reached(3)
+        let reached = |[start, _]: [u16; 2]| usize::from(part >= u32::from(start));
+        match self.spans[base..base + COMPARED_MAX] {
+            // A symbol beyond the alphabet starts at 4,096, which no part reaches.
+            [_, second, third, fourth] => reached(second) + reached(third) + reached(fourth),
+            _ => 0,
+        }
     }
 
     #[expect(clippy::indexing_slicing, reason = "the table covers every context and part")]
@@ -280,44 +282,71 @@ impl Decoder {
     #[inline(always)]
     #[expect(
         clippy::indexing_slicing,
-        reason = "lanes are below LANES, and spans cover every context and symbol"
+        reason = "lanes are below LANES, and a strip is not longer than STRIP"
     )]
     fn run(
         &self,
         words: &[u16],
-        mut states: [u32; LANES],
+        states: [u32; LANES],
         symbols: &mut [u8],
         find: impl Fn(usize, u32) -> usize,
     ) -> Option<usize> {
         let length = symbols.len().div_ceil(LANES);
-        let mut contexts = [0_usize; LANES];
-        let mut next = 0;
         let mut lanes = symbols.chunks_mut(length.max(1));
-        let lanes: [&mut [u8]; LANES] = std::array::from_fn(|_| lanes.next().unwrap_or_default());
+        let mut lanes: [&mut [u8]; LANES] = std::array::from_fn(|_| lanes.next().unwrap_or_default());
         // The last lanes may be short, even empty.
         let shared = lanes.iter().map(|lane| lane.len()).min().unwrap_or(0);
-        for index in 0..length {
-            for lane in 0..LANES {
-                if index >= shared && index >= lanes[lane].len() {
-                    continue;
+        let mut run = Run { states, contexts: [0; LANES], next: 0 };
+        let mut strip = [[0_u8; STRIP]; LANES];
+        for start in (0..shared).step_by(STRIP) {
+            let count = STRIP.min(shared - start);
+            for index in 0..count {
+                for (lane, strip) in strip.iter_mut().enumerate() {
+                    strip[index % STRIP] = self.step(&mut run, lane, words, &find);
                 }
-                let (state, context) = (states[lane], contexts[lane]);
-                let part = state & (TOTAL - 1);
-                let symbol = find(context, part);
-                let [start, width] = self.spans[context << self.shape.bits | symbol];
-                let state = u32::from(width)
-                    .wrapping_mul(state >> PRECISION)
-                    .wrapping_add(part)
-                    .wrapping_sub(start.into());
-                let word = words.get(next).copied().unwrap_or(0);
-                let refill = state < STATE_MIN;
-                states[lane] = if refill { state << 16 | u32::from(word) } else { state };
-                next += usize::from(refill);
-                contexts[lane] = self.shape.next(context, symbol);
-                lanes[lane][index] = symbol as u8;
+            }
+            for (lane, strip) in lanes.iter_mut().map(|lane| &mut **lane).zip(&strip) {
+                lane[start..start + count].copy_from_slice(&strip[..count]);
+            }
+        }
+        for index in shared..length {
+            for lane in (0..LANES).filter(|&lane| index < lanes[lane].len()).collect::<Vec<_>>() {
+                lanes[lane][index] = self.step(&mut run, lane, words, &find);
             }
         }
         // An encoder starts every lane at the smallest state: where decoding ends elsewhere, bytes are wrong.
-        (states == [STATE_MIN; LANES]).then_some(next)
+        (run.states == [STATE_MIN; LANES]).then_some(run.next)
     }
+
+    /// Decodes the next symbol of a lane.
+    #[inline(always)]
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "a lane is below LANES, and spans cover every context and symbol"
+    )]
+    fn step(&self, run: &mut Run, lane: usize, words: &[u16], find: impl Fn(usize, u32) -> usize) -> u8 {
+        let (state, context) = (run.states[lane], run.contexts[lane]);
+        let part = state & (TOTAL - 1);
+        let symbol = find(context, part);
+        let [start, width] = self.spans[context << self.shape.bits | symbol];
+        let state =
+            u32::from(width).wrapping_mul(state >> PRECISION).wrapping_add(part).wrapping_sub(start.into());
+        let refill = state < STATE_MIN;
+        let word = words.get(run.next).copied().unwrap_or(0);
+        run.states[lane] = if refill { state << 16 | u32::from(word) } else { state };
+        run.next += usize::from(refill);
+        run.contexts[lane] = self.shape.next(context, symbol);
+        symbol as u8
+    }
+}
+
+/// Symbols that each lane decodes before they are copied to their places.
+const STRIP: usize = 64;
+
+/// Where decoding stands.
+struct Run {
+    states: [u32; LANES],
+    contexts: [usize; LANES],
+    /// The next word.
+    next: usize,
 }

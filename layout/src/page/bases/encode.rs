@@ -16,6 +16,8 @@ use crate::{
 const WINDOW_PER_BASE: u64 = 4;
 /// A window may always hold so many positions.
 const WINDOW_FROM: u64 = 1 << 16;
+/// A window never holds more: votes take 8 bytes a position, and thin coverage gains nothing from them.
+const WINDOW_MAX: u64 = 1 << 22;
 
 /// The codes of each byte of two 4-bit codes.
 #[expect(clippy::indexing_slicing, reason = "the compiler runs it")]
@@ -36,7 +38,7 @@ pub(crate) struct BaseRows {
     run_starts: Vec<i64>,
     run_lengths: Vec<i64>,
     run_codes: Vec<i64>,
-    votes: Vec<[u16; 8]>,
+    votes: Vec<[u16; 4]>,
     consensus: Vec<u8>,
     literals: Packer,
     counts: Vec<i64>,
@@ -116,7 +118,7 @@ impl BaseRows {
     /// Finds the base that most reads have at each position of the window.
     fn vote(&mut self, window: Window, rows: &[RowLengths], cigars: &Strings) {
         self.votes.clear();
-        self.votes.resize(window.length as usize, [0; 8]);
+        self.votes.resize(window.length as usize, [0; 4]);
         let mut base = 0;
         for (row, cigar) in rows.iter().zip(cigars.iter()) {
             let from = base;
@@ -131,7 +133,7 @@ impl BaseRows {
                     let votes = self.votes.get_mut(first..first + length).unwrap_or_default();
                     let codes = self.codes.get(query..query + length).unwrap_or_default();
                     for (votes, code) in votes.iter_mut().zip(codes) {
-                        if let Some(vote) = votes.get_mut(usize::from(code & 7)) {
+                        if let Some(vote) = votes.get_mut(usize::from(*code)) {
                             *vote = vote.saturating_add(1);
                         }
                     }
@@ -140,7 +142,7 @@ impl BaseRows {
             });
         }
         self.consensus.clear();
-        self.consensus.extend(self.votes.iter().map(|[a, c, g, t, ..]| {
+        self.consensus.extend(self.votes.iter().map(|[a, c, g, t]| {
             let most = a.max(c).max(g.max(t));
             if most == a {
                 0
@@ -232,7 +234,7 @@ fn window(rows: &[RowLengths]) -> Window {
     let reach =
         |row: &RowLengths| (row.start - first.start).cast_unsigned().saturating_add(row.lengths.reference);
     let length = rows.iter().filter(aligned).map(reach).max().unwrap_or(0);
-    Window { start: first.start, length: length.min(bases * WINDOW_PER_BASE + WINDOW_FROM) }
+    Window { start: first.start, length: length.min(bases * WINDOW_PER_BASE + WINDOW_FROM).min(WINDOW_MAX) }
 }
 
 /// Packs codes into two bits each.
