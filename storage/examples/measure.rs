@@ -123,7 +123,21 @@ fn read_all(folder: &str) {
             cpu * 1e8 / bytes as f64
         );
     }
+    random_gets(&storage);
     println!("peak memory    {} MiB", peak_memory_mib());
+}
+
+/// Eight values at a time, from all over the store.
+fn random_gets(storage: &Storage) {
+    const GETS: usize = 500;
+    let values = storage.scan_keys_blocking(&KeyRange::prefix("block/"), ScanLimit::default()).unwrap();
+    let start = Instant::now();
+    for get in 0..GETS {
+        let keys: Vec<Key> =
+            (0..8).map(|n| key((get * 8 + n).wrapping_mul(7_919) % values.entries.len())).collect();
+        assert!(storage.batch_get_blocking(&keys).unwrap().iter().all(Option::is_some));
+    }
+    println!("random gets    {:.0} us for 8 values", start.elapsed().as_secs_f64() * 1e6 / GETS as f64);
 }
 
 fn key(number: usize) -> Key {
