@@ -6,6 +6,7 @@
 //! wake-ups and no page faults.
 
 mod block;
+mod random_access;
 
 use std::{
     io::{BufReader, ErrorKind, Read},
@@ -20,6 +21,7 @@ use crate::{FormatError, byte_stream::Chunk, source::Input};
 
 pub(crate) use block::is_bgzf;
 use block::{BLOCK_INFLATED_BYTES_MAX, Block, Inflater};
+pub(crate) use random_access::RandomAccess;
 
 /// Blocks that one thread takes at once: 1 MiB of inflated bytes stays in a core's cache.
 const BLOCKS_PER_RUN: usize = 16;

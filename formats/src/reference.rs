@@ -1,12 +1,13 @@
 //! Reference sequences from a FASTA file, a chunk at a time, checked against a header's lengths and MD5s.
 //!
-//! The FASTA's index (`.fai`) is used where it lies beside it; else the file is read once to make one in
-//! memory. Bases are upper case, as SAM's `M5` (SAM v1 § 1.3.2) and CRAM want them.
+//! The FASTA may be plain or BGZF. Its index (`.fai`) is used where it lies beside it; else the file is read
+//! once to make one in memory. Bases are upper case, as SAM's `M5` (SAM v1 § 1.3.2) and CRAM want them.
 
 use std::{
     collections::{HashMap, VecDeque},
+    fmt,
     fs::File,
-    io::{BufReader, Read, Seek, SeekFrom},
+    io::{self, BufReader, Read, Seek, SeekFrom},
     ops::Range,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, OnceLock, PoisonError},
@@ -16,6 +17,7 @@ use genomdb_genome::{Contig, Contigs};
 use md5::{Digest, Md5};
 
 use self::index::{FastaIndex, Place};
+use crate::bgzf::{RandomAccess, is_bgzf};
 
 mod index;
 
@@ -29,7 +31,7 @@ const CHUNKS_MAX: usize = 128;
 #[derive(Debug)]
 pub(crate) struct Reference {
     path: PathBuf,
-    file: Mutex<File>,
+    file: Mutex<FastaFile>,
     /// In the order of the header's contigs.
     sequences: Vec<Sequence>,
     cache: Mutex<Cache>,
@@ -42,6 +44,55 @@ struct Sequence {
     place: Option<Place>,
     /// Set once it was compared with the header.
     checked: OnceLock<Result<(), String>>,
+}
+
+/// The file as the text that it holds.
+enum FastaFile {
+    Plain(File),
+    Bgzf(Box<RandomAccess<File>>),
+}
+
+impl FastaFile {
+    fn open(path: &Path) -> io::Result<Self> {
+        // Enough for the header of a BGZF block.
+        const FIRST_BYTES: u64 = 64;
+        let mut file = File::open(path)?;
+        let mut first = Vec::new();
+        file.by_ref().take(FIRST_BYTES).read_to_end(&mut first)?;
+        if is_bgzf(&first) {
+            return Ok(Self::Bgzf(Box::new(RandomAccess::new(file)?)));
+        }
+        if first.starts_with(&[0x1f, 0x8b]) {
+            let reason = "it is gzip, in which no read can be looked up; unpack it, or pack it with bgzip";
+            return Err(io::Error::other(reason));
+        }
+        file.rewind()?;
+        Ok(Self::Plain(file))
+    }
+}
+
+impl Read for FastaFile {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(file) => file.read(buffer),
+            Self::Bgzf(file) => file.read(buffer),
+        }
+    }
+}
+
+impl Seek for FastaFile {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        match self {
+            Self::Plain(file) => file.seek(to),
+            Self::Bgzf(file) => file.seek(to),
+        }
+    }
+}
+
+impl fmt::Debug for FastaFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if matches!(self, Self::Plain(_)) { "Plain" } else { "Bgzf" })
+    }
 }
 
 /// The chunks used last, oldest first.
@@ -59,22 +110,16 @@ impl Reference {
     /// A reason that names the file, if it cannot be read or its index is wrong.
     pub(crate) fn open(path: &Path, contigs: &Contigs) -> Result<Self, String> {
         let named = |error: &dyn std::fmt::Display| format!("reference `{}`: {error}", path.display());
-        let mut file = File::open(path).map_err(|error| named(&error))?;
-        let mut magic = Vec::new();
-        file.by_ref().take(2).read_to_end(&mut magic).map_err(|error| named(&error))?;
-        if magic.starts_with(&[0x1f, 0x8b]) {
-            return Err(named(&"it is compressed; give the plain FASTA, because reads are looked up in it"));
-        }
-        file.rewind().map_err(|error| named(&error))?;
+        let mut file = FastaFile::open(path).map_err(|error| named(&error))?;
         let mut index_path = path.as_os_str().to_owned();
         index_path.push(".fai");
-        let index =
-            match std::fs::read(&index_path) {
-                Ok(bytes) => FastaIndex::parse(&bytes)
-                    .map_err(|reason| named(&format!("its index (.fai): {reason}")))?,
-                Err(_) => FastaIndex::scan(BufReader::with_capacity(1 << 18, &file))
-                    .map_err(|error| named(&error))?,
-            };
+        let index = match std::fs::read(&index_path) {
+            Ok(bytes) => {
+                FastaIndex::parse(&bytes).map_err(|reason| named(&format!("its index (.fai): {reason}")))?
+            }
+            Err(_) => FastaIndex::scan(BufReader::with_capacity(1 << 18, &mut file))
+                .map_err(|error| named(&error))?,
+        };
         let sequence = |contig: &Contig| Sequence {
             place: index.place(contig.name.as_bytes()),
             contig: contig.clone(),
@@ -215,7 +260,7 @@ pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::{fs, io::Write};
 
     use super::*;
 
@@ -239,6 +284,13 @@ mod tests {
             assert_eq!(&*reference.chunk(0, 0).unwrap(), b"ACGTNNA");
             assert_eq!(reference.md5(0, 2..5).unwrap(), md5_of(b"GTN"));
         }
+        let mut packed = noodles_bgzf::io::Writer::new(Vec::new());
+        packed.write_all(b">b\nACGTNN\nA\n").unwrap();
+        let packed_path = folder.path().join("r.fa.gz");
+        fs::write(&packed_path, packed.finish().unwrap()).unwrap();
+        let reference = Reference::open(&packed_path, &contigs(Some(&md5), 7)).unwrap();
+        reference.check(0).unwrap();
+        assert_eq!(&*reference.chunk(0, 0).unwrap(), b"ACGTNNA");
         fs::write(folder.path().join("r.fa.fai"), "b\t7\t15\t3\t5\n").unwrap();
         let stale = Reference::open(&path, &contigs(None, 7)).unwrap();
         assert!(stale.chunk(0, 0).unwrap_err().contains("make the index anew"));
@@ -261,6 +313,6 @@ mod tests {
         let reference = Reference::open(&path, &contigs(None, 4)).unwrap();
         assert!(reference.check(0).unwrap_err().contains("contig `b` is not in reference"));
         fs::write(&path, [0x1f, 0x8b, 8]).unwrap();
-        assert!(Reference::open(&path, &contigs(None, 4)).unwrap_err().contains("compressed"));
+        assert!(Reference::open(&path, &contigs(None, 4)).unwrap_err().contains("it is gzip"));
     }
 }
