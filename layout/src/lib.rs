@@ -13,6 +13,8 @@ pub mod catalog;
 mod cursor;
 mod envelope;
 mod error;
+#[cfg(test)]
+mod fixtures;
 pub mod index;
 pub mod key;
 mod page;
