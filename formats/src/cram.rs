@@ -108,7 +108,7 @@ impl Reader {
                 contigs: Contigs::default(),
                 read_groups: Vec::new(),
                 reference: None,
-                name_prefix: file.rsplit('/').next().unwrap_or(&file).to_owned(),
+                name_prefix: name_prefix(&file),
             },
             threads: options.threads.clamp(1, 64),
             offset: DEFINITION_BYTES,
@@ -241,6 +241,19 @@ impl Reader {
             Broken::Reference(reason) => FormatError::Reference { file: self.file.clone(), reason },
         }
     }
+}
+
+/// Makes the prefix of names of the file's own name, as htslib does, in characters that a name may have.
+fn name_prefix(file: &str) -> String {
+    // A name has at most 254 characters, and a number follows.
+    const PREFIX_BYTES_MAX: usize = 200;
+    if file == "standard input" {
+        return "-".into();
+    }
+    let name = file.rsplit('/').next().unwrap_or_default();
+    let allowed = |character: char| character.is_ascii_graphic() && character != '@';
+    let characters = name.chars().map(|character| if allowed(character) { character } else { '_' });
+    characters.take(PREFIX_BYTES_MAX).collect()
 }
 
 const DEFINITION_BYTES: u64 = 26;

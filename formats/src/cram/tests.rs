@@ -11,6 +11,7 @@ use super::{
     container::Container,
     cursor::Cursor,
     decode::decode_container,
+    name_prefix,
 };
 use crate::{OpenOptions, Source, source::Input};
 
@@ -94,6 +95,16 @@ fn blocks_written_anew_read_the_same() {
             assert_eq!(lengths[0], lengths[1], "{name}");
         }
     }
+}
+
+#[test]
+fn names_begin_with_the_name_of_the_file() {
+    for (file, prefix) in
+        [("a/b/reads.cram", "reads.cram"), ("standard input", "-"), ("my reads@home", "my_reads_home")]
+    {
+        assert_eq!(name_prefix(file), prefix);
+    }
+    assert_eq!(name_prefix(&"é".repeat(300)), "_".repeat(200));
 }
 
 thread_local! {
