@@ -11,6 +11,7 @@ use datafusion::{
     physical_optimizer::PhysicalOptimizerRule,
     physical_plan::{
         ExecutionPlan, Partitioning,
+        analyze::AnalyzeExec,
         coalesce_partitions::CoalescePartitionsExec,
         coop::CooperativeExec,
         execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions},
@@ -50,7 +51,9 @@ fn ordered(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn ExecutionPlan
     let [input] = children.as_slice() else {
         return Ok(None);
     };
-    let keeps = plan.is::<FilterExec>()
+    // EXPLAIN ANALYZE shows the plan that would run without it.
+    let keeps = plan.is::<AnalyzeExec>()
+        || plan.is::<FilterExec>()
         || plan.is::<ProjectionExec>()
         || plan.is::<CooperativeExec>()
         || plan.is::<GlobalLimitExec>()

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use datafusion::{
     catalog::{Session, TableProvider},
     common::runtime::SpawnedTask,
-    common::{DFSchema, Result, Statistics, exec_datafusion_err, stats::Precision},
+    common::{DFSchema, Result, Statistics, exec_datafusion_err, stats::Precision, tree_node::TreeNode},
     logical_expr::{Expr, TableProviderFilterPushDown, TableType},
     physical_plan::ExecutionPlan,
 };
@@ -42,7 +42,7 @@ impl TableProvider for AlignmentTable {
     /// The scan evaluates every filter itself on each row that it reads, so that none is left to do.
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
         let support = |filter: &&Expr| {
-            if self.pushdown && !filter.is_volatile() {
+            if self.pushdown && !filter.is_volatile() && !has_subquery(filter) {
                 TableProviderFilterPushDown::Exact
             } else {
                 TableProviderFilterPushDown::Unsupported
@@ -84,4 +84,19 @@ impl TableProvider for AlignmentTable {
         )?;
         Ok(Arc::new(scan))
     }
+}
+
+/// A subquery is a plan of its own, which the scan cannot run.
+fn has_subquery(expr: &Expr) -> bool {
+    let is_subquery = |expr: &Expr| {
+        matches!(
+            expr,
+            Expr::ScalarSubquery(_)
+                | Expr::InSubquery(_)
+                | Expr::Exists(_)
+                | Expr::SetComparison(_)
+                | Expr::OuterReferenceColumn(..)
+        )
+    };
+    expr.exists(|expr| Ok(is_subquery(expr))).unwrap_or(true)
 }

@@ -83,7 +83,7 @@ fn dictionary(keys: Int32Array, names: &ArrayRef) -> Result<ArrayRef, ColumnErro
     Ok(Arc::new(DictionaryArray::<Int32Type>::try_new(keys, Arc::clone(names))?))
 }
 
-/// The sample of each read group; of a read without one, the source's only sample.
+/// The sample of each read group; where there is none, the source's only sample.
 fn samples(
     dataset: &Dataset,
     source: usize,
@@ -102,9 +102,9 @@ fn samples(
         })
         .collect();
     let only = (summary.samples.len() == 1).then_some(0);
-    let sample = |group: Option<i32>| match group {
-        Some(group) => usize::try_from(group).ok().and_then(|group| of_group.get(group).copied().flatten()),
-        None => only,
+    let sample = |group: Option<i32>| {
+        let group = group.and_then(|group| usize::try_from(group).ok());
+        group.and_then(|group| of_group.get(group).copied().flatten()).or(only)
     };
     let keys = groups.keys().iter().map(|group| sample(group).and_then(|sample| i32::try_from(sample).ok()));
     let samples: StringArray = summary.samples.iter().map(|sample| Some(sample.as_str())).collect();
