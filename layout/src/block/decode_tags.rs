@@ -114,6 +114,9 @@ impl AlignmentBlockReader {
     ///
     /// If a piece is missing or damaged, or a value is of a type that `field` does not hold.
     pub fn tag(&self, field: TagField, rows: &RowRanges) -> Result<ArrayRef, LayoutError> {
+        if let Some(numbers) = self.whole_column(field, rows)? {
+            return Ok(Arc::new(Int64Array::from(numbers)));
+        }
         let mut sink = Sink::new(field.shape, rows.len());
         let mut misfit = false;
         self.walk_tag(field.key, rows, |value| misfit |= !sink.push(value))?;
@@ -124,6 +127,24 @@ impl AlignmentBlockReader {
             ));
         }
         sink.finish(self)
+    }
+
+    /// Returns the integers of a tag that each record has once, as `NM` mostly is: no list need be looked at.
+    fn whole_column(&self, field: TagField, rows: &RowRanges) -> Result<Option<Vec<i64>>, LayoutError> {
+        let mut columns = self.entry.directory.tag_columns(field.key);
+        let (Some(column), None) = (columns.next(), columns.next()) else {
+            return Ok(None);
+        };
+        let is_integer = matches!(column.kind, TagType::Single(kind) if !b"AZHf".contains(&kind));
+        let raw = self.entry.directory.page(Column::RawTags);
+        if !is_integer || field.shape != TagShape::Integer || column.occurrence > 0 || raw.is_some() {
+            return Ok(None);
+        }
+        match self.tag_values(column)? {
+            // As many values as rows: a record has none of its key twice but in another column.
+            TagValues::Numbers(numbers) if numbers.len() == rows.total() => Ok(Some(rows.select(numbers))),
+            _ => Ok(None),
+        }
     }
 
     /// Returns the text of the `RG` tag, each distinct one once.

@@ -82,7 +82,7 @@ impl Frequencies {
         Self { shape, parts }
     }
 
-    /// Writes the frequencies: a context without a count is told by a 0.
+    /// Writes the frequencies of every context, whether it occurs or not.
     pub(crate) fn put(&self, out: &mut Vec<u8>) {
         for parts in self.parts.chunks(1 << self.shape.bits) {
             parts.iter().take(self.shape.symbols).for_each(|&part| put_varint(out, part.into()));
