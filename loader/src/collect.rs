@@ -139,6 +139,7 @@ impl JournaledWriter<'_> {
             return;
         }
         let Target { table, source, .. } = *self.target;
+        // LOAD-2: the write itself carries the entry that names it.
         let key = JournalEntry::key(table, source, self.next_part);
         batch.put(key.to_bytes(), JournalEntry { prefixes }.to_bytes());
         self.next_part += 1;

@@ -24,7 +24,7 @@ pub enum LoadError {
         /// The table.
         table: String,
         /// What contradicts what.
-        source: ContigMismatch,
+        source: Box<ContigMismatch>,
     },
     /// The table has the same content already.
     #[error(

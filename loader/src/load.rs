@@ -2,8 +2,7 @@
 
 use std::time::Instant;
 
-use bytes::Bytes;
-use genomdb_formats::{AlignmentReader, OpenOptions};
+use genomdb_formats::{AlignmentReader, Format, Header, OpenOptions};
 use genomdb_storage::Storage;
 
 use crate::{
@@ -45,71 +44,110 @@ pub fn load(
         // They are in nobody's way; a disk that is full may have room for what is loaded now.
         tracing::warn!(%error, "leftovers were not collected");
     }
-    let LoadRequest { source, dataset, table, name, force, sample, reference, config } = request;
-    let config = config.bounded();
-    let options = OpenOptions { reference, threads: config.threads };
-    let input = Input::new(source, &config.spill_folder);
-    let reader = input.open(&options, false)?;
-    let (header, format) = (reader.header().clone(), reader.format());
-    let to = Destination { dataset: &dataset, table: &table, file: &input.path() };
-    let reservation = reserve(storage, to, &header)?;
-    let entry = Bytes::from(reservation.entry(&header).to_bytes());
-    let entry_bytes = entry.len();
-    let target =
-        Target { storage: storage.clone(), table: reservation.table, source: reservation.source, entry };
-    let mut job =
-        Job { input, options, config, target, reservation, cancel, reporter: Reporter::new(on_progress) };
-    let result = job.write(reader).and_then(|(written, content, sorted_here)| {
-        job.report(Phase::Publishing, content.records, &content);
-        let finished = Finished {
-            to,
-            reservation: &job.reservation,
-            header: &header,
-            format,
-            written: &written,
-            entry_bytes,
-            checksum: content.checksum,
-            force,
-            name: name.as_deref(),
-            default_name: &job.input.name(),
-            sample: sample.as_deref(),
-        };
-        cancel.check()?;
-        let name = publish(storage, &finished)?;
-        Ok((name, written, content, sorted_here))
-    });
-    match result {
-        Ok((name, written, content, sorted_here)) => Ok(LoadReport {
-            table: job.target.table,
-            source: job.target.source,
-            name,
-            format,
-            records: written.records,
-            blocks: written.blocks,
-            stored_bytes: written.bytes,
-            bytes_read: content.bytes_read,
-            sorted_here,
-            duration: started.elapsed(),
-        }),
-        Err(error) => {
-            job.undo();
-            Err(error)
-        }
+    let (mut job, reader) = Job::prepare(storage, request, on_progress, cancel)?;
+    let report = job.run(reader, started);
+    if report.is_err() {
+        job.undo();
     }
+    report
 }
 
 /// A load whose file fits its table.
 struct Job<'a> {
     input: Input,
+    path: String,
     options: OpenOptions,
     config: Config,
+    header: Header,
+    format: Format,
+    dataset: String,
+    table: String,
+    name: Option<String>,
+    force: bool,
+    sample: Option<String>,
     target: Target,
     reservation: Reservation,
     cancel: &'a CancelToken,
     reporter: Reporter<'a>,
 }
 
-impl Job<'_> {
+impl<'a> Job<'a> {
+    /// Opens the file and takes the numbers of table and source.
+    fn prepare(
+        storage: &Storage,
+        request: LoadRequest,
+        on_progress: &'a (dyn Fn(Progress) + Sync),
+        cancel: &'a CancelToken,
+    ) -> Result<(Self, AlignmentReader), LoadError> {
+        let LoadRequest { source, dataset, table, name, force, sample, reference, config } = request;
+        let config = config.bounded();
+        let options = OpenOptions { reference, threads: config.threads };
+        let input = Input::new(source, &config.spill_folder);
+        let path = input.path();
+        let reader = input.open(&options, false)?;
+        let (header, format) = (reader.header().clone(), reader.format());
+        let to = Destination { dataset: &dataset, table: &table, file: &path };
+        let reservation = reserve(storage, to, &header)?;
+        let entry = reservation.entry(&header).to_bytes().into();
+        let Reservation { table: table_id, source, .. } = reservation;
+        let target = Target { storage: storage.clone(), table: table_id, source, entry };
+        let reporter = Reporter::new(on_progress);
+        let job = Self {
+            input,
+            path,
+            options,
+            config,
+            header,
+            format,
+            dataset,
+            table,
+            name,
+            force,
+            sample,
+            target,
+            reservation,
+            cancel,
+            reporter,
+        };
+        Ok((job, reader))
+    }
+
+    /// Writes everything and makes it visible.
+    fn run(&mut self, reader: AlignmentReader, started: Instant) -> Result<LoadReport, LoadError> {
+        let (written, content, sorted_here) = self.write(reader)?;
+        self.reporter.report(content.progress(Phase::Publishing, content.records));
+        self.cancel.check()?;
+        let name = publish(&self.target.storage, &self.finished(&written, &content))?;
+        Ok(LoadReport {
+            table: self.target.table,
+            source: self.target.source,
+            name,
+            format: self.format,
+            records: written.records,
+            blocks: written.blocks,
+            stored_bytes: written.bytes,
+            bytes_read: content.bytes_read,
+            sorted_here,
+            duration: started.elapsed(),
+        })
+    }
+
+    fn finished<'b>(&'b self, written: &'b Written, content: &Content) -> Finished<'b> {
+        Finished {
+            to: Destination { dataset: &self.dataset, table: &self.table, file: &self.path },
+            reservation: &self.reservation,
+            header: &self.header,
+            format: self.format,
+            written,
+            entry_bytes: self.target.entry.len(),
+            checksum: content.checksum,
+            force: self.force,
+            name: self.name.as_deref(),
+            default_name: self.input.name(),
+            sample: self.sample.as_deref(),
+        }
+    }
+
     /// Writes all blocks and the index; tells what the file held, and whether it had to be sorted.
     fn write(&mut self, reader: AlignmentReader) -> Result<(Written, Content, bool), LoadError> {
         match self.write_as_it_comes(reader) {
@@ -169,10 +207,6 @@ impl Job<'_> {
             Err(Stop::Failed(error)) => Err(error),
             Err(Stop::OutOfOrder) => unreachable!("what was sorted is not asked for its order"),
         }
-    }
-
-    fn report(&mut self, phase: Phase, records: u64, content: &Content) {
-        self.reporter.report(content.progress(phase, records));
     }
 
     fn erase(&self) -> Result<(), LoadError> {

@@ -30,11 +30,13 @@ pub(crate) struct Finished<'a> {
     /// The name that the user gave.
     pub(crate) name: Option<&'a str>,
     /// The name that the source gets otherwise.
-    pub(crate) default_name: &'a str,
+    pub(crate) default_name: String,
     pub(crate) sample: Option<&'a str>,
 }
 
 /// Makes a load visible and returns the name of its source.
+///
+/// LOAD-1: this one transaction is what makes any of it visible, and all that it names is written before.
 pub(crate) fn publish(storage: &Storage, load: &Finished<'_>) -> Result<String, LoadError> {
     let Reservation { table, source, .. } = *load.reservation;
     let (_, name) = change_catalog(storage, |catalog, batch| {
@@ -115,7 +117,7 @@ impl Finished<'_> {
             }),
             None => {
                 let numbered = (2_u64..).map(|number| format!("{}#{number}", self.default_name));
-                let mut names = std::iter::once(self.default_name.to_owned()).chain(numbered);
+                let mut names = std::iter::once(self.default_name.clone()).chain(numbered);
                 Ok(names.find(|name| is_free(name)).unwrap_or_default())
             }
         }

@@ -92,7 +92,7 @@ impl Destination<'_> {
             file: self.file.to_owned(),
             dataset: self.dataset.to_owned(),
             table: self.table.to_owned(),
-            source,
+            source: Box::new(source),
         })
     }
 }

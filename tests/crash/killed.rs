@@ -62,7 +62,7 @@ fn kill_after(mut child: Child, ticks: usize) -> (bool, usize) {
 }
 
 fn check(sorted: bool, seed: u64) {
-    println!("seed {seed}");
+    eprintln!("seed {seed}");
     let mut random = StdRng::seed_from_u64(seed);
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

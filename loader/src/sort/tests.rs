@@ -11,15 +11,15 @@ use crate::batch::{Ordinals, Place};
 fn push(records: &mut Records, contig: Option<u32>, start: i64, seed: u64) {
     let name = format!("read{seed}");
     let bases = vec![0x12; (seed % 7) as usize];
-    let qualities = vec![seed as u8; if seed % 3 == 0 { 0 } else { bases.len() * 2 }];
-    let cigar = if seed % 2 == 0 { [0x10_u8, 0, 0, 0].as_slice() } else { &[] };
-    let tags = if seed % 5 == 0 { b"NMC\x01".as_slice() } else { b"" };
+    let qualities = vec![seed as u8; if seed.is_multiple_of(3) { 0 } else { bases.len() * 2 }];
+    let cigar = if seed.is_multiple_of(2) { [0x10_u8, 0, 0, 0].as_slice() } else { &[] };
+    let tags = if seed.is_multiple_of(5) { b"NMC\x01".as_slice() } else { b"" };
     records.push(&Record {
         flag: seed as u16,
         contig: contig.map(ContigId),
         start,
         mapping_quality: seed as u8,
-        mate_contig: (seed % 2 == 0).then_some(ContigId(seed as u32 % 3)),
+        mate_contig: (seed.is_multiple_of(2)).then_some(ContigId(seed as u32 % 3)),
         mate_start: seed as i64 - 5,
         template_length: -(seed as i64),
         name: name.as_bytes(),

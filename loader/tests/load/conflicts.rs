@@ -106,7 +106,7 @@ fn loads_at_the_same_time() {
         }
     });
     for (number, text) in texts.iter().enumerate() {
-        check_dump(&storage, &format!("s{number}"), &text);
+        check_dump(&storage, &format!("s{number}"), text);
     }
     assert!(keys(&storage).iter().all(|key| key[0] != 3), "a journal is left");
 }

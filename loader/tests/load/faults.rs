@@ -52,7 +52,7 @@ fn a_load_that_is_cancelled() {
     check_dump(&storage, "earlier", &earlier);
 }
 
-/// A power cut, or the end of the process, after each so many operations of the disk.
+/// A power cut, or the end of the process, after each so many operations of the disk (LOAD-1, LOAD-2).
 #[test]
 fn a_crash_at_any_moment() {
     let disk = SimulatedDisk::new();

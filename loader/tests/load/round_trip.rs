@@ -87,6 +87,6 @@ fn one_source_beside_another() {
     }
     assert_eq!(shown(&storage), "reads: a.sam a.sam#2 a.sam#3 a.sam#4");
     for (text, name) in texts.iter().zip(["a.sam", "a.sam#2", "a.sam#3", "a.sam#4"]) {
-        check_dump(&storage, name, &text);
+        check_dump(&storage, name, text);
     }
 }
