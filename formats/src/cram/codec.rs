@@ -14,6 +14,9 @@ use std::io::Read;
 
 use super::{budget::Budget, corrupt::Corrupt};
 
+/// What xz may take for its dictionary, which a stream chooses: the largest preset asks for 64 MiB.
+const XZ_KIB_MAX: u32 = 128 << 10;
+
 /// Decompresses `bytes` into exactly `length` bytes.
 pub(super) fn decompress(
     method: u8,
@@ -26,7 +29,7 @@ pub(super) fn decompress(
         0 => bytes.to_vec(),
         1 => inflate(bytes, length)?,
         2 => read_limited(bzip2::read::MultiBzDecoder::new(bytes), length)?,
-        3 => read_limited(lzma_rust2::XzReader::new(bytes, true), length)?,
+        3 => read_limited(lzma_rust2::XzReader::new_mem_limit(bytes, true, XZ_KIB_MAX), length)?,
         4 => rans_4x8::decode(bytes, length)?,
         5 => rans_nx16::decode(bytes, Some(length), budget)?,
         6 => arithmetic::decode(bytes, Some(length), budget)?,
