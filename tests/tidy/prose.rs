@@ -21,7 +21,7 @@ const UNFINISHED: &[&str] = &[
 
 /// Paths and words of the place where the code was written.
 const WORKPLACE: &[&str] =
-    &["/work/", "/tmp/brief", "/tmp/target-", "/.library", "shared/DESIGN", "the CEO", "registry/src"];
+    &["/work/", "/tmp/brief", "/tmp/target-", "/.library", "shared/DESIGN", "the CEO", "index.crates.io"];
 
 /// Nothing is left for later: what is not there is said in the changelog's plain words or not at all.
 pub(crate) fn unfinished(tree: &Tree) -> Vec<String> {

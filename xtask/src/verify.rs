@@ -53,9 +53,11 @@ fn cargo(root: &Path, args: &[&str]) -> Result<(), TaskError> {
     say(&format!("   ok, {:.0} s", began.elapsed().as_secs_f64()))
 }
 
-/// Runs the quickstart as the README has a newcomer run it, and compares what it prints, byte for byte.
+/// Runs the examples: the program, and the quickstart as the README has a newcomer run it, whose output is
+/// compared byte for byte.
 fn examples(root: &Path) -> Result<(), TaskError> {
-    cargo(root, &["build", "--bin", "gql"])?;
+    cargo(root, &["build", "--bin", "gql", "--bin", "load_and_query"])?;
+    cargo(root, &["run", "--quiet", "--bin", "load_and_query"])?;
     say("-- examples/quickstart.gql")?;
     let folder = tempfile::tempdir().map_err(TaskError::file("a temporary folder"))?;
     let output = Command::new(env!("CARGO"))
