@@ -18,7 +18,12 @@ impl ContentChecksum {
             let contig = |contig: Option<ContigId>| contig.map_or(u32::MAX, |ContigId(id)| id);
             // The lengths keep fields apart; base_count stands for the length of the bases.
             let lengths = [record.name, record.cigar.as_bytes(), record.quality_scores];
-            let numbers = [
+            let content = xxh3_128(records.variable_bytes(index));
+            let words = [
+                self.0 as u64,
+                (self.0 >> 64) as u64,
+                content as u64,
+                (content >> 64) as u64,
                 record.start.cast_unsigned(),
                 record.mate_start.cast_unsigned(),
                 record.template_length.cast_unsigned(),
@@ -28,11 +33,10 @@ impl ContentChecksum {
                     | u64::from(record.mapping_quality),
                 lengths.iter().fold(0, |sum, field| sum << 21 ^ field.len() as u64),
             ];
-            let hashes = [self.0, xxh3_128(records.variable_bytes(index))];
-            let words = hashes.iter().flat_map(|hash| hash.to_le_bytes());
-            let words = words.chain(numbers.iter().flat_map(|number| number.to_le_bytes()));
             let mut bytes = [0; 80];
-            bytes.iter_mut().zip(words).for_each(|(byte, word)| *byte = word);
+            for (bytes, word) in bytes.chunks_exact_mut(8).zip(words) {
+                bytes.copy_from_slice(&word.to_le_bytes());
+            }
             self.0 = xxh3_128(&bytes);
         }
     }

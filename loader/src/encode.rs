@@ -1,17 +1,23 @@
-//! Encodes cut blocks on several threads.
+//! Encodes cut blocks.
 
-use genomdb_layout::{
-    LayoutError,
-    block::{AlignmentBlockBuilder, EncodedBlock},
-};
+use genomdb_layout::block::{AlignmentBlockBuilder, EncodedBlock};
 
-use crate::cut::Cut;
+use crate::{LoadError, cut::Cut};
 
-/// Encodes one block.
-pub(crate) fn encode(builder: &mut AlignmentBlockBuilder, cut: &Cut) -> Result<EncodedBlock, LayoutError> {
+/// Encodes one block; `file` is what an error names.
+pub(crate) fn encode(
+    builder: &mut AlignmentBlockBuilder,
+    cut: &Cut,
+    file: &str,
+) -> Result<EncodedBlock, LoadError> {
     for (batch, rows) in &cut.slices {
         for index in rows.clone() {
-            builder.push(&batch.records.get(index), batch.ordinals.get(index))?;
+            let ordinal = batch.ordinals.get(index);
+            builder.push(&batch.records.get(index), ordinal).map_err(|source| LoadError::Record {
+                file: file.to_owned(),
+                record: ordinal + 1,
+                source,
+            })?;
         }
     }
     Ok(builder.finish(cut.number))

@@ -14,6 +14,22 @@ pub enum LoadError {
     /// The file cannot be read.
     #[error(transparent)]
     Format(#[from] FormatError),
+    /// A record cannot be stored.
+    #[error("{file}: record {record}: {source}")]
+    Record {
+        /// The file.
+        file: String,
+        /// The number of the record, from 1.
+        record: u64,
+        /// What is wrong.
+        source: LayoutError,
+    },
+    /// The file had to be read twice, and was another one the second time.
+    #[error("{file}: its header changed while it was being loaded")]
+    FileChanged {
+        /// The file.
+        file: String,
+    },
     /// The file's contigs contradict the table's.
     #[error("{file} does not fit table `{dataset}.{table}`: {source}")]
     Contigs {
@@ -111,7 +127,7 @@ pub enum LoadError {
     /// The storage failed, as on a full disk.
     #[error(transparent)]
     Storage(#[from] StorageError),
-    /// Stored bytes are damaged, or a record does not fit.
+    /// Stored bytes are damaged.
     #[error(transparent)]
     Layout(#[from] LayoutError),
     /// A key that the catalog or an index names is absent.

@@ -55,7 +55,6 @@ pub fn load(
 /// A load whose file fits its table.
 struct Job<'a> {
     input: Input,
-    path: String,
     options: OpenOptions,
     config: Config,
     header: Header,
@@ -90,11 +89,10 @@ impl<'a> Job<'a> {
         let reservation = reserve(storage, to, &header)?;
         let entry = reservation.entry(&header).to_bytes().into();
         let Reservation { table: table_id, source, .. } = reservation;
-        let target = Target { storage: storage.clone(), table: table_id, source, entry };
+        let target = Target { file: path, storage: storage.clone(), table: table_id, source, entry };
         let reporter = Reporter::new(on_progress);
         let job = Self {
             input,
-            path,
             options,
             config,
             header,
@@ -134,7 +132,7 @@ impl<'a> Job<'a> {
 
     fn finished<'b>(&'b self, written: &'b Written, content: &Content) -> Finished<'b> {
         Finished {
-            to: Destination { dataset: &self.dataset, table: &self.table, file: &self.path },
+            to: Destination { dataset: &self.dataset, table: &self.table, file: &self.target.file },
             reservation: &self.reservation,
             header: &self.header,
             format: self.format,
@@ -157,6 +155,9 @@ impl<'a> Job<'a> {
         }
         self.erase()?;
         let reader = self.input.open(&self.options, true)?;
+        if *reader.header() != self.header {
+            return Err(LoadError::FileChanged { file: self.target.file.clone() });
+        }
         let (written, content) = self.write_sorted(reader)?;
         Ok((written, content, true))
     }

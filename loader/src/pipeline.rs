@@ -71,7 +71,7 @@ pub(crate) fn write_blocks(
         let cuts = Arc::new(Mutex::new(cuts));
         for _ in 0..config.threads.max(1) {
             let (cuts, block) = (cuts.clone(), block.clone());
-            scope.spawn(move || encode_cuts(&cuts, &block, config.block, pool, failure));
+            scope.spawn(move || encode_cuts(&cuts, &block, config.block, target, pool, failure));
         }
         // From here on only the threads hold the ends of the channels: when they leave, the channels close.
         drop((cuts, block));
@@ -122,12 +122,13 @@ fn encode_cuts(
     cuts: &Mutex<Receiver<Cut>>,
     blocks: &Sender<Option<EncodedBlock>>,
     config: BlockConfig,
+    target: &Target,
     pool: &Pool,
     failure: &Failure,
 ) {
     let mut builder = AlignmentBlockBuilder::new(config);
     while let Some(cut) = receive(cuts, failure) {
-        match encode(&mut builder, &cut) {
+        match encode(&mut builder, &cut, &target.file) {
             Ok(block) => {
                 if blocks.send(Some(block)).is_err() {
                     return;

@@ -1,8 +1,12 @@
 //! Loads that fail, are stopped, or die: nothing of them is visible, everything earlier is intact, the
 //! leftovers are collected, and the next load works.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{
+    fs,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
+use genomdb_formats::Source;
 use genomdb_loader::{CancelToken, LoadError, collect_leftovers, drop_source, load};
 use genomdb_storage::testing::{Fault, SimulatedDisk};
 
@@ -21,6 +25,25 @@ fn a_damaged_record_late_in_the_file() {
         assert_eq!((keys(&storage).len(), shown(&storage).as_str()), (0, ""));
     }
     load_text(&storage, &sam(400, Lie::Sorted, 3), "a.sam").unwrap();
+}
+
+#[test]
+fn a_file_that_changes_between_two_readings() {
+    let storage = open(&SimulatedDisk::new());
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.sam");
+    let text = sam(400, Lie::Shuffled, 3);
+    fs::write(&path, &text).unwrap();
+    // The first batch shows that the file is not sorted, so that it is read again.
+    let replace = |_| fs::write(&path, text.replace("chr2", "chr7")).unwrap();
+    let mut changing = request("", "");
+    changing.source = Source::Path(path.clone());
+    let error = load(&storage, changing, &replace, &CancelToken::new()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!("{}: its header changed while it was being loaded", path.display())
+    );
+    assert_eq!((keys(&storage).len(), shown(&storage).as_str()), (0, ""));
 }
 
 #[test]
