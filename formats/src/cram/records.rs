@@ -107,6 +107,9 @@ pub(super) fn decode_records(
         slice_contig: slice.header.contig,
         last_start: slice.header.start,
     };
+    // A hint only: what a header claims is not allocated unchecked.
+    const RECORDS_EXPECTED_MAX: usize = 10_000;
+    reader.decoded.records.reserve(slice.header.records.min(RECORDS_EXPECTED_MAX));
     for index in 0..slice.header.records {
         let mut parts = Parts::default();
         let read = reader.read_record(&mut parts);
