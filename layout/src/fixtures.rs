@@ -9,7 +9,7 @@ use crate::{
     block::{AlignmentBlockBuilder, AlignmentBlockReader, BlockConfig, Field, RowRanges, cut},
     catalog::{Catalog, ReadGroupEntry, SourceEntry, SourceSummary, TableKind},
     index::{IndexLine, IndexPage, IndexPageBuilder, IndexRoot, overlap},
-    key::{Key, TableId},
+    key::{Key, SourceId, TableId},
 };
 use bytes::Bytes;
 use genomdb_genome::{
@@ -71,6 +71,22 @@ fn records() -> Records {
     records
 }
 
+fn summary(id: SourceId, records: usize, bytes: u64, root_bytes: usize, entry_bytes: usize) -> SourceSummary {
+    SourceSummary {
+        id,
+        name: "fixture.bam".to_owned(),
+        format: "BAM".to_owned(),
+        records: records as u64,
+        bytes,
+        loaded_at_ms: 1_763_617_000_000,
+        checksum: 42,
+        index_root_bytes: root_bytes as u32,
+        entry_bytes: entry_bytes as u32,
+        samples: vec!["sample".to_owned()],
+        read_groups: vec![ReadGroupEntry { id: "group".to_owned(), sample: Some("sample".to_owned()) }],
+    }
+}
+
 /// Writes a table as a load would.
 fn write() -> Values {
     let mut values = Values::new();
@@ -125,19 +141,7 @@ fn write() -> Values {
         contigs: vec![ContigId(0), ContigId(1)],
     };
     let (entry, root) = (entry.to_bytes(), root.to_bytes());
-    table.sources.push(SourceSummary {
-        id: source,
-        name: "fixture.bam".to_owned(),
-        format: "BAM".to_owned(),
-        records: records.len() as u64,
-        bytes,
-        loaded_at_ms: 1_763_617_000_000,
-        checksum: 42,
-        index_root_bytes: root.len() as u32,
-        entry_bytes: entry.len() as u32,
-        samples: vec!["sample".to_owned()],
-        read_groups: vec![ReadGroupEntry { id: "group".to_owned(), sample: Some("sample".to_owned()) }],
-    });
+    table.sources.push(summary(source, records.len(), bytes, root.len(), entry.len()));
     let summary = table.sources[0].clone();
     summary
         .index_root_keys(table.id)
