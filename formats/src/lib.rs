@@ -1,4 +1,4 @@
-//! Genomic file formats to records and back; the only crate that knows noodles.
+//! Genomic file formats to records and back; the only crate that knows how they are compressed.
 //!
 //! [`open`] sniffs SAM (plain, gzip, BGZF), BAM and CRAM by content and returns an [`AlignmentReader`]
 //! that fills [`genomdb_genome::alignment::Records`]. Every codec checks what it reads, so that nobody

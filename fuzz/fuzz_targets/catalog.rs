@@ -1,0 +1,7 @@
+//! The catalog and journal entries, beneath their frame.
+#![no_main]
+
+#[path = "../../tests/fuzz/targets.rs"]
+mod targets;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| targets::catalog(bytes));

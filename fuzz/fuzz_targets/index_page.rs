@@ -1,0 +1,7 @@
+//! Index pages and roots, beneath their frame.
+#![no_main]
+
+#[path = "../../tests/fuzz/targets.rs"]
+mod targets;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| targets::index_page(bytes));

@@ -1,0 +1,7 @@
+//! GQL text.
+#![no_main]
+
+#[path = "../../tests/fuzz/targets.rs"]
+mod targets;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| targets::parse_query(bytes));

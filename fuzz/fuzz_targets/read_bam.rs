@@ -1,0 +1,7 @@
+//! BAM outside of its compression.
+#![no_main]
+
+#[path = "../../tests/fuzz/targets.rs"]
+mod targets;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| targets::read_bam(bytes));

@@ -1,0 +1,7 @@
+//! SAM, or whatever the bytes are.
+#![no_main]
+
+#[path = "../../tests/fuzz/targets.rs"]
+mod targets;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| targets::read_sam(bytes));

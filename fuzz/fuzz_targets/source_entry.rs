@@ -1,0 +1,7 @@
+//! Source entries, beneath their frame.
+#![no_main]
+
+#[path = "../../tests/fuzz/targets.rs"]
+mod targets;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| targets::source_entry(bytes));
