@@ -50,11 +50,11 @@ pub(crate) fn load_from(
     let mut config = Config {
         memory_bytes: 500_000,
         batch_bytes: 20_000,
-        write_bytes: 100_000,
+        write_bytes: 20_000,
         spill_folder: folder.join("spill"),
         ..Config::default()
     };
-    config.block.records_max = 200;
+    config.block.records_max = 100;
     let request = LoadRequest { config, ..LoadRequest::new(source, "main", "reads") };
     load(storage, request, on_progress, &CancelToken::new())
 }

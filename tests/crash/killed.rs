@@ -2,12 +2,12 @@
 
 use std::{
     env, fs,
-    io::{self, BufRead, BufReader, Cursor, Read},
+    io::{self, BufRead, BufReader, Cursor, Read, Write},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
 
-use genomdb_loader::collect_leftovers;
+use genomdb_loader::{collect_leftovers, drop_source};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 use crate::fixture::{dump, key_count, load_from, load_text, open, sam, sources};
@@ -15,15 +15,21 @@ use crate::fixture::{dump, key_count, load_from, load_text, open, sam, sources};
 /// Set in a process that is to load, and to be killed: its folder.
 const CHILD: &str = "GENOMDB_CRASH_TEST_CHILD";
 
-/// Prints a line for each piece that is read, so that the parent knows how far the load is.
-struct Ticking(Cursor<Vec<u8>>);
+/// Tells the parent that the load has come a step further, and waits until it may go on, or is killed.
+fn step() {
+    println!("step");
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer).unwrap();
+}
 
-impl Read for Ticking {
+/// Gives its bytes out in small pieces, each a step.
+struct InSteps(Cursor<Vec<u8>>);
+
+impl Read for InSteps {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        step();
         let length = buffer.len().min(10_000);
-        let length = self.0.read(buffer.get_mut(..length).unwrap_or_default())?;
-        println!("tick");
-        Ok(length)
+        self.0.read(buffer.get_mut(..length).unwrap_or_default())
     }
 }
 
@@ -33,28 +39,33 @@ fn child() {
     let Some(folder) = env::var_os(CHILD).map(PathBuf::from) else { return };
     let storage = open(&folder);
     let text = fs::read(folder.join("late.sam")).unwrap();
-    let on_progress = |progress| println!("tick {progress:?}");
-    load_from(&storage, &folder, Ticking(Cursor::new(text)), "late", &on_progress).unwrap();
+    load_from(&storage, &folder, InSteps(Cursor::new(text)), "late", &|_| step()).unwrap();
     println!("loaded");
 }
 
 fn start_child(folder: &Path) -> Child {
     let mut command = Command::new(env::current_exe().unwrap());
     command.args(["--exact", "killed::child", "--nocapture"]).env(CHILD, folder);
-    command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
 }
 
-/// Kills the child when it has printed so many ticks; tells whether it had loaded, and how many it printed.
-fn kill_after(mut child: Child, ticks: usize) -> (bool, usize) {
-    let mut seen = 0;
-    let mut loaded = false;
-    for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+/// Lets the child go so many steps and kills it; tells whether it had loaded, and how far it came.
+///
+/// At each step the child waits for us, but its threads that encode and write do not.
+fn kill_after(mut child: Child, steps: usize) -> (bool, usize) {
+    let (stdout, mut stdin) = (child.stdout.take().unwrap(), child.stdin.take().unwrap());
+    let (mut seen, mut loaded) = (0, false);
+    for line in BufReader::new(stdout).lines() {
         let line = line.unwrap();
         loaded |= line.contains("loaded");
-        seen += usize::from(line.contains("tick"));
-        if seen == ticks {
-            // SIGKILL. What it had printed by then is still read.
-            child.kill().unwrap();
+        if line.contains("step") {
+            seen += 1;
+            if seen == steps {
+                // SIGKILL. What it had printed by then is still read.
+                child.kill().unwrap();
+            } else {
+                let _gone = stdin.write_all(b"go\n");
+            }
         }
     }
     child.wait().unwrap();
@@ -73,23 +84,27 @@ fn check(sorted: bool, seed: u64) {
         load_text(&storage, folder, &earlier, "earlier");
         key_count(&storage)
     };
+    let mut leftovers = 0;
     for round in 0..5 {
-        // The text has some 100 pieces; a file that is not sorted is read once and a bit.
-        let (loaded, seen) = kill_after(start_child(folder), random.random_range(1..130));
+        // The text has some 100 pieces, and some steps are of other phases.
+        let (loaded, seen) = kill_after(start_child(folder), random.random_range(1..100));
         let storage = open(folder);
-        let context = format!("seed {seed}, round {round}, killed after {seen} ticks");
+        let context = format!("seed {seed}, round {round}, killed at step {seen}");
         if sources(&storage) == ["earlier", "late"] {
             assert!(dump(&storage, "late") == late, "a partial load; {context}");
-            return;
+            drop_source(&storage, "main", "reads", "late").unwrap().collect().unwrap();
+            continue;
         }
         assert!(!loaded, "a load that was reported is gone; {context}");
         assert_eq!(sources(&storage), ["earlier"], "{context}");
-        collect_leftovers(&storage).unwrap();
+        leftovers += collect_leftovers(&storage).unwrap();
         assert_eq!(key_count(&storage), keys, "leftovers; {context}");
         assert!(dump(&storage, "earlier") == earlier, "the earlier source has changed; {context}");
         let spilled = fs::read_dir(folder.join("spill")).map_or(0, Iterator::count);
         assert_eq!(spilled, 0, "spill files are left; {context}");
     }
+    // A sort writes nothing before it has read everything; then there are few steps to be killed at.
+    assert!(!sorted || 0 < leftovers, "no kill came between two writes; seed {seed}");
     let storage = open(folder);
     load_text(&storage, folder, &late, "late");
     assert!(dump(&storage, "late") == late, "the next load; seed {seed}");
