@@ -1,6 +1,6 @@
 //! Files to sorted column blocks in storage, all or nothing.
 //!
-//! [`load`] is the path: open a file, check its contigs, read, sort if need be, encode, write, publish.
+//! [`load()`] is the path: open a file, check its contigs, read, sort if need be, encode, write, publish.
 //! Nothing is visible before the last write, and that is one change of the catalog; what a load wrote and
 //! never published is named by its journal, and [`collect_leftovers`] removes it.
 //!
