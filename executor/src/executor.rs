@@ -4,9 +4,12 @@ use std::{fmt, sync::Arc};
 
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::{
-    common::{ParamValues, Result},
+    common::{
+        ParamValues, Result,
+        tree_node::{Transformed, TreeNode},
+    },
     execution::{SendableRecordBatchStream, SessionState, TaskContext},
-    logical_expr::{ExplainFormat, ExplainOption, LogicalPlan, LogicalPlanBuilder},
+    logical_expr::{ExplainFormat, ExplainOption, Expr, LogicalPlan, LogicalPlanBuilder},
     physical_plan::{ExecutionPlan, execute_stream},
 };
 use genomdb_layout::catalog::Catalog;
@@ -158,7 +161,7 @@ impl Executor {
     /// If a parameter is missing or of a wrong type, a region names an unknown contig, or the plan fails.
     pub async fn run(&self, prepared: &Prepared, parameters: Option<ParamValues>) -> Result<Running> {
         let plan = match parameters {
-            Some(parameters) => prepared.plan.clone().with_param_values(parameters)?,
+            Some(parameters) => folded(prepared.plan.clone().with_param_values(parameters)?)?,
             None => prepared.plan.clone(),
         };
         // Optimised already: `SessionState::create_physical_plan` would do it again.
@@ -182,6 +185,25 @@ impl Executor {
             }
         }
     }
+}
+
+/// Computes casts of values: the type of a parameter was not known when the plan was made.
+fn folded(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let folded = plan.transform_up_with_subqueries(|node| {
+        node.map_expressions(|expr| {
+            expr.transform_up(|expr| match &expr {
+                Expr::Cast(cast) => match cast.expr.as_ref() {
+                    Expr::Literal(value, metadata) => {
+                        let value = value.cast_to(cast.field.data_type())?;
+                        Ok(Transformed::yes(Expr::Literal(value, metadata.clone())))
+                    }
+                    _ => Ok(Transformed::no(expr)),
+                },
+                _ => Ok(Transformed::no(expr)),
+            })
+        })
+    })?;
+    Ok(folded.data)
 }
 
 impl Prepared {

@@ -254,6 +254,7 @@ pub fn usage(function: &Function) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use arrow::array::Array;
     use datafusion::prelude::SessionContext;
 
     #[test]

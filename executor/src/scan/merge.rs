@@ -18,6 +18,7 @@ struct Pending {
     batch: RecordBatch,
     starts: Int64Array,
     contig: Option<ContigId>,
+    source: usize,
     /// The rows before this one have left.
     next: usize,
 }
@@ -27,7 +28,7 @@ type Place = (bool, Option<ContigId>, i64);
 
 /// Merges units whose blocks come in order of their first starts.
 ///
-/// Rows of equal places keep the order of their blocks.
+/// Rows of equal places come in order of their sources, and as they stand in them.
 pub(super) fn merged(
     schema: SchemaRef,
     units: impl Stream<Item = Result<UnitRows>> + Send + 'static,
@@ -65,7 +66,7 @@ fn start(starts: &Int64Array, row: usize) -> i64 {
 
 fn hold(block: BlockRows) -> Option<Pending> {
     let starts = block.starts.filter(|starts| !starts.is_empty())?;
-    Some(Pending { batch: block.batch, starts, contig: block.contig, next: 0 })
+    Some(Pending { batch: block.batch, starts, contig: block.contig, source: block.source, next: 0 })
 }
 
 /// Takes out the rows that lie before `bound`, in order; all of them without a bound.
@@ -74,14 +75,14 @@ fn flush(
     bound: Option<Place>,
     schema: &SchemaRef,
 ) -> Result<Option<RecordBatch>> {
-    let mut rows: Vec<(Place, usize, usize)> = Vec::new();
+    let mut rows: Vec<((Place, usize), usize, usize)> = Vec::new();
     for (number, block) in pending.iter_mut().enumerate() {
         while block.next < block.starts.len() {
             let place = place(block.contig, start(&block.starts, block.next));
             if bound.is_some_and(|bound| bound <= place) {
                 break;
             }
-            rows.push((place, number, block.next));
+            rows.push(((place, block.source), number, block.next));
             block.next += 1;
         }
     }

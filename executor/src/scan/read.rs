@@ -63,6 +63,8 @@ pub(super) struct Stage {
 pub(super) struct BlockRows {
     pub(super) batch: RecordBatch,
     pub(super) contig: Option<ContigId>,
+    /// The place of its source in the table's list.
+    pub(super) source: usize,
     /// The smallest start of the whole block, filtered or not: no later block has a smaller one.
     pub(super) start: i64,
     /// -1 for a row without a position; only where the plan asks for starts.
@@ -267,7 +269,13 @@ impl ReadPlan {
         let starts = self
             .with_starts
             .then(|| block.reader.start(&block.rows).map_err(|error| self.damaged(block, error)));
-        Ok(BlockRows { batch, contig: block.get.contig, start: block.get.start, starts: starts.transpose()? })
+        Ok(BlockRows {
+            batch,
+            contig: block.get.contig,
+            source: block.get.source,
+            start: block.get.start,
+            starts: starts.transpose()?,
+        })
     }
 
     /// Decodes columns of the rows that are left.

@@ -1,6 +1,9 @@
 //! What a scan reads, in which order, and what it says of it.
 
-use datafusion::common::{ParamValues, ScalarValue};
+use datafusion::{
+    common::{ParamValues, ScalarValue},
+    physical_plan::displayable,
+};
 use futures::StreamExt;
 use genomdb_layout::key::{Key, TableId};
 use genomdb_storage::{KeyRange, ScanLimit, WriteBatch};
@@ -51,6 +54,9 @@ async fn a_prepared_query_takes_its_region_later() {
     let prepared = store.prepare("SELECT qname FROM reads WHERE interval INTERSECTS $1", true).unwrap();
     for region in ["chr1:100-300", "chr2", "*"] {
         let parameters = ParamValues::from(vec![ScalarValue::from(region)]);
+        let running = store.executor.run(&prepared, Some(parameters.clone())).await.unwrap();
+        let plan = displayable(running.plan.as_ref()).indent(false).to_string();
+        assert!(plan.contains("regions=["), "the index is asked for the region: {plan}");
         let rows = store.run(&prepared, Some(parameters)).await.unwrap();
         let text = format!("SELECT qname FROM reads WHERE interval INTERSECTS '{region}'");
         assert_eq!(rows, store.rows(&text, false).await.unwrap());

@@ -143,12 +143,12 @@ fn write(
     let mut blocks: Vec<EncodedBlock> = Vec::new();
     for (read, ordinal) in reads.iter().zip(0..) {
         if !builder.accepts(&read.record()) {
-            blocks.push(builder.finish());
+            blocks.push(builder.finish(blocks.len() as u32));
         }
         builder.push(&read.record(), ordinal).unwrap();
     }
     if !builder.is_empty() {
-        blocks.push(builder.finish());
+        blocks.push(builder.finish(blocks.len() as u32));
     }
     let mut batch = WriteBatch::new();
     let mut root = IndexRoot::default();
@@ -157,7 +157,7 @@ fn write(
     let mut end_page = |page: IndexPage, batch: &mut WriteBatch| {
         let bytes = page.to_bytes();
         let line = IndexLine::new(&page, root.lines.len() as u32, bytes.len());
-        line.keys(table, source).into_iter().zip(cut(bytes)).for_each(|(key, piece)| {
+        line.keys(table, source).into_iter().zip(cut(bytes.into())).for_each(|(key, piece)| {
             batch.put(key.to_bytes(), piece);
         });
         root.lines.push(line);
@@ -195,7 +195,7 @@ fn write(
         samples: vec!["one".to_owned(), "two".to_owned()],
         read_groups: vec![group("g0", "one"), group("g1", "two")],
     };
-    summary.index_root_keys(table).into_iter().zip(cut(bytes)).for_each(|(key, piece)| {
+    summary.index_root_keys(table).into_iter().zip(cut(bytes.into())).for_each(|(key, piece)| {
         batch.put(key.to_bytes(), piece);
     });
     storage.write_blocking(batch).unwrap();

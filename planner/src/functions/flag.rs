@@ -105,7 +105,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     mask!(
         "flags_any",
         "Tells whether one of the flags is set (samtools view --rf).",
-        "flags_any(99, 0x904)",
+        "flags_any(99, '0x904')",
         "false"
     ),
     mask!(
