@@ -24,6 +24,9 @@ use crate::{
     snapshot::{Snapshot, SnapshotTables},
 };
 
+/// A catalog version, and what was read of its tables.
+type Latest = (Arc<Catalog>, Arc<Snapshot>);
+
 /// Plans and runs the queries of a node; cheap to clone.
 #[derive(Clone)]
 pub struct Executor {
@@ -32,7 +35,7 @@ pub struct Executor {
     cache: Arc<IndexCache>,
     state: Arc<SessionState>,
     /// The newest catalog version that a query named, with what was read of its tables.
-    latest: Arc<Mutex<Option<(Arc<Catalog>, Arc<Snapshot>)>>>,
+    latest: Arc<Mutex<Option<Latest>>>,
 }
 
 impl fmt::Debug for Executor {

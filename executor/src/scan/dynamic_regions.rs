@@ -7,15 +7,18 @@ use std::{
 
 use genomdb_genome::{Contigs, Interval, RegionSet};
 
+/// Pairs `(low, high)` by the names of their contigs.
+type Pairs = HashMap<String, Vec<(i64, i64)>>;
+
 /// Regions that a join sets before it first polls the scan below it.
 ///
 /// Until they are set, a scan reads everything.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct DynamicRegions(Arc<OnceLock<HashMap<String, Vec<(i64, i64)>>>>);
+pub(crate) struct DynamicRegions(Arc<OnceLock<Pairs>>);
 
 impl DynamicRegions {
     /// Sets, by contig, the pairs `(low, high)`: a row is wanted if `start < high && low < end`.
-    pub(crate) fn set(&self, pairs: HashMap<String, Vec<(i64, i64)>>) {
+    pub(crate) fn set(&self, pairs: Pairs) {
         // A second partition that lost the race brings the same pairs.
         let _ = self.0.set(pairs);
     }
