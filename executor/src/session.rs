@@ -37,7 +37,7 @@ pub(crate) fn pushdown(config: &ConfigOptions) -> bool {
     config.extensions.get::<GenomdbOptions>().is_none_or(|options| options.pushdown)
 }
 
-/// Settings of an [`Engine`](crate::Engine).
+/// Settings of an [`Executor`](crate::Executor).
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Streams in which a query runs, and blocks that are decoded at a time.
