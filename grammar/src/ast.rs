@@ -6,16 +6,20 @@
 //! A tree is never deeper than [`crate::Limits::depth_max`] levels, so that walking or dropping one by
 //! recursion is safe: chains of operators of one precedence are flat ([`ExprKind::Chain`]).
 
+mod call;
 mod data_type;
 mod expression;
 mod query;
 mod statement;
 
+pub use call::{
+    Argument, ArgumentValue, FrameBound, FrameUnit, FunctionCall, NullTreatment, Window, WindowFrame,
+    WindowSpec,
+};
 pub use data_type::{DataType, DataTypeKind, StructField, StructStyle, TimeZone};
 pub use expression::{
-    Access, Argument, ArgumentValue, BinaryOperator, CastStyle, Expr, ExprKind, FrameBound, FrameUnit,
-    FunctionCall, LikeKind, Literal, LiteralKind, NullTreatment, Quantifier, RegionOperator, RegionTarget,
-    TrimSide, TruthTest, UnaryOperator, Window, WindowFrame, WindowSpec,
+    Access, BinaryOperator, CastStyle, Expr, ExprKind, LikeKind, Literal, LiteralKind, Quantifier,
+    RegionOperator, RegionTarget, TrimSide, TruthTest, UnaryOperator,
 };
 pub use query::{
     Cte, Distinct, GroupBy, Grouping, Join, JoinConstraint, JoinKind, Limit, NamedWindow, OrderBy, OrderItem,

@@ -6,6 +6,7 @@ mod expression;
 mod literal;
 mod operators;
 mod query;
+mod region;
 mod select;
 mod statement;
 mod table;
@@ -50,7 +51,13 @@ fn run<'t>(rule: Rule, text: &'t str, place: Span, limits: &Limits) -> Result<(B
     let source = place.text(text);
     let mut pairs = GqlParser::parse(rule, source)
         .map_err(|error| ParseError::from_pest(&error, text, place, limits.depth_max))?;
-    let build = Build { text, base: place.range().start, limits: limits.clone(), height: Cell::new(0) };
+    let build = Build {
+        text,
+        base: place.range().start,
+        limits: limits.clone(),
+        height: Cell::new(0),
+        depth: Cell::new(0),
+    };
     match pairs.next() {
         Some(root) => Ok((build, root)),
         None => Err(ParseError::new(ParseErrorKind::Empty, text, place)),
@@ -65,6 +72,8 @@ struct Build<'t> {
     limits: Limits,
     /// The height of the tallest tree built so far in the innermost `nest`.
     height: Cell<usize>,
+    /// How many `nest`s are open: what is read by recursion must stop before it is built.
+    depth: Cell<usize>,
 }
 
 impl Build<'_> {
@@ -92,8 +101,15 @@ impl Build<'_> {
 
     /// Builds one level of the tree; fails when what it gives is too tall.
     fn nest<T>(&self, span: Span, build: impl FnOnce() -> Result<T>) -> Result<T> {
+        let depth = self.depth.get() + 1;
+        if depth > self.limits.depth_max {
+            return self.too_deep(span);
+        }
+        self.depth.set(depth);
         let outside = self.height.replace(0);
-        let built = build()?;
+        let built = build();
+        self.depth.set(depth - 1);
+        let built = built?;
         self.grow(span)?;
         self.height.set(self.height.get().max(outside));
         Ok(built)
@@ -103,11 +119,12 @@ impl Build<'_> {
     fn grow(&self, span: Span) -> Result<()> {
         let height = self.height.get() + 1;
         self.height.set(height);
-        if height > self.limits.depth_max {
-            let kind = ParseErrorKind::TooDeep { depth_max: self.limits.depth_max };
-            return Err(ParseError::new(kind, self.text, span));
-        }
-        Ok(())
+        if height > self.limits.depth_max { self.too_deep(span) } else { Ok(()) }
+    }
+
+    fn too_deep<T>(&self, span: Span) -> Result<T> {
+        let kind = ParseErrorKind::TooDeep { depth_max: self.limits.depth_max };
+        Err(ParseError::new(kind, self.text, span))
     }
 
     fn check_chain(&self, what: &'static str, length: usize, span: Span) -> Result<()> {

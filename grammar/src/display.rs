@@ -101,7 +101,9 @@ impl Display for DataType {
                 write!(f, "STRUCT{open}")?;
                 for (i, field) in fields.iter().enumerate() {
                     let comma = if i > 0 { ", " } else { "" };
-                    write!(f, "{comma}{} {}", field.name, field.data_type)?;
+                    f.write_str(comma)?;
+                    field.name.iter().try_for_each(|name| write!(f, "{name} "))?;
+                    field.data_type.fmt(f)?;
                 }
                 write!(f, "{close}")
             }

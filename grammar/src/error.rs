@@ -229,16 +229,42 @@ fn hint(text: &str, statement: Span, span: Span, found: Option<&str>, positives:
     if let Some(meant) = found.and_then(mean) {
         return Some(meant);
     }
-    if found.is_some_and(crate::keyword::is_reserved) && positives.iter().any(|rule| !rule.is_keyword()) {
-        return Some("a reserved word is a name only in double quotes".to_owned());
-    }
     // `SELECT a FORM t WHERE`: FORM was read as an alias, the error stands at `t`.
+    let whole = statement.text(text);
     let before = text.get(statement.range().start..span.range().start)?.trim_end();
     let word = before.rsplit(|c: char| !(c.is_alphanumeric() || c == '_')).next()?;
     let known = KEYWORDS.iter().any(|keyword| keyword.eq_ignore_ascii_case(word));
-    let meant = (word.len() > 2 && !known).then(|| suggest(word, CLAUSES.iter().copied())).flatten()?;
-    Some(format!("did you mean {meant} instead of `{word}`?"))
+    let shows = whole.get(..4).is_some_and(|first| first.eq_ignore_ascii_case("show"));
+    let candidates = if shows { SHOWN } else { CLAUSES };
+    if word.len() > 2
+        && !known
+        && let Some(meant) = suggest(word, candidates.iter().copied())
+    {
+        return Some(format!("did you mean {meant} instead of `{word}`?"));
+    }
+    if crate::scan::unclosed_case(whole).is_some() {
+        return Some("CASE is closed by END".to_owned());
+    }
+    let names =
+        |rule: &Rule| matches!(words(*rule).as_str(), "a name" | "a table" | "a column" | "an expression");
+    (found.is_some_and(crate::keyword::is_reserved) && positives.iter().any(names))
+        .then(|| "a reserved word is a name only in double quotes".to_owned())
 }
+
+/// What SHOW shows.
+const SHOWN: &[&str] = &[
+    "TABLES",
+    "SOURCES",
+    "SAMPLES",
+    "CONTIGS",
+    "HEADER",
+    "COLUMNS",
+    "FUNCTIONS",
+    "DATASETS",
+    "QUERIES",
+    "REFERENCES",
+    "FROM",
+];
 
 /// Words that, misspelt, read as a name.
 const CLAUSES: &[&str] = &[
@@ -269,8 +295,9 @@ const EXPECTED_MAX: usize = 6;
 /// What could have stood there, in words.
 fn expectations(positives: &[Rule]) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
-    let plain = positives.iter().filter(|rule| !rule.is_keyword());
-    for &rule in plain.chain(positives.iter().filter(|rule| rule.is_keyword())) {
+    let plain = positives.iter().filter(|&&rule| !rule.is_keyword() && rule != Rule::EOI);
+    let keywords = positives.iter().filter(|rule| rule.is_keyword());
+    for &rule in plain.chain(keywords).chain(positives.iter().filter(|&&rule| rule == Rule::EOI)) {
         let name = words(rule);
         if !name.is_empty() && !names.contains(&name) {
             names.push(name);

@@ -215,6 +215,20 @@ pub(crate) fn check(text: &str, limits: &Limits) -> Result<(), ParseError> {
     }
 }
 
+/// The last CASE that no END closes, if there are fewer of these.
+pub(crate) fn unclosed_case(text: &str) -> Option<Span> {
+    let mut scanner = Scanner::new(text);
+    let mut open = Vec::new();
+    while let Some((piece, span)) = scanner.next() {
+        match piece {
+            Piece::Case => open.push(span),
+            Piece::End => drop(open.pop()),
+            _ => {}
+        }
+    }
+    open.pop()
+}
+
 fn closes(open: u8, close: u8) -> bool {
     matches!((open, close), (b'(', b')') | (b'[', b']') | (b'{', b'}'))
 }

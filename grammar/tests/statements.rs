@@ -1,5 +1,7 @@
 //! Texts that parse, and their canonical text; texts that do not, and what is said about them.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "helpers of a test")]
+
 use genomdb_grammar::{parse, parse_script};
 
 /// Parses, prints, parses again: the same tree, the same text.

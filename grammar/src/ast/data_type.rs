@@ -37,8 +37,8 @@ pub enum DataTypeKind {
 /// A field of a struct type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StructField {
-    /// Its name.
-    pub name: Ident,
+    /// Its name, if it has one.
+    pub name: Option<Ident>,
     /// Its type.
     pub data_type: DataType,
 }

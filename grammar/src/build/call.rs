@@ -188,13 +188,32 @@ impl Build<'_> {
         if has(&words, Rule::kw_current) {
             return Ok(FrameBound::CurrentRow);
         }
-        let offset = node.into_inner().find(|kid| kid.as_rule() == Rule::frame_offset);
-        let offset = offset.map(|kid| self.expr(kid)).transpose()?.map(Box::new);
+        let offset = match node.into_inner().find(|kid| !kid.as_rule().is_keyword()) {
+            None => None,
+            Some(kid) if kid.as_rule() == Rule::frame_interval => Some(Box::new(self.frame_interval(kid)?)),
+            Some(kid) => Some(Box::new(self.expr(kid)?)),
+        };
         Ok(if has(&words, Rule::kw_preceding) {
             FrameBound::Preceding(offset)
         } else {
             FrameBound::Following(offset)
         })
+    }
+
+    /// `'5' DAY`, an interval without its word.
+    fn frame_interval(&self, node: Node<'_>) -> Result<Expr> {
+        let span = self.span(&node);
+        let (mut value, mut unit) = (None, None);
+        for kid in node.into_inner() {
+            match kid.as_rule() {
+                Rule::interval_unit => unit = Some(kid.as_str().to_uppercase()),
+                _ => value = Some(Box::new(self.primary(kid)?)),
+            }
+        }
+        match value {
+            Some(value) => Ok(Expr::new(ExprKind::Interval { value, unit, last_unit: None }, span)),
+            None => Err(self.missing(span, "a length")),
+        }
     }
 }
 

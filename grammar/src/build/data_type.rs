@@ -58,7 +58,7 @@ impl Build<'_> {
     }
 
     fn struct_field(&self, node: Node<'_>) -> Result<StructField> {
-        let name = self.first_ident(&node)?;
+        let name = self.idents(node.clone()).pop();
         match node.clone().into_inner().find(|kid| kid.as_rule() == Rule::data_type) {
             Some(kid) => Ok(StructField { name, data_type: self.data_type(kid)? }),
             None => self.confused(&node),

@@ -144,7 +144,11 @@ impl Build<'_> {
     fn struct_literal(&self, node: Node<'_>) -> Result<ExprKind> {
         let values = node.into_inner().filter(|kid| kid.as_rule() == Rule::struct_value);
         let values = values.map(|value| {
-            let name = self.idents(value.clone()).pop();
+            let name = value
+                .clone()
+                .into_inner()
+                .filter(|kid| matches!(kid.as_rule(), Rule::word | Rule::quoted | Rule::string));
+            let name = name.last().map(|kid| self.ident(&kid));
             Ok((self.only_expr(value)?, name))
         });
         Ok(ExprKind::Struct(values.collect::<Result<_>>()?))

@@ -6,32 +6,32 @@ use pest::iterators::Pairs;
 
 use super::{Build, Result, has};
 use crate::ast::{
-    Access, BinaryOperator, CastStyle, Expr, ExprKind, LikeKind, Literal, LiteralKind, Quantifier,
-    RegionOperator, RegionTarget, TruthTest, UnaryOperator,
+    Access, BinaryOperator, CastStyle, Expr, ExprKind, LikeKind, Literal, LiteralKind, Quantifier, QueryBody,
+    TruthTest, UnaryOperator,
 };
 use crate::error::{ParseError, ParseErrorKind};
 use crate::parser::{Node, Rule};
 use crate::span::Span;
 
 /// Precedences, those of SQL engines; a higher one binds tighter.
-mod precedence {
-    pub(super) const LOWEST: u8 = 0;
-    pub(super) const OR: u8 = 5;
-    pub(super) const AND: u8 = 10;
-    pub(super) const NOT: u8 = 15;
-    pub(super) const ARROW: u8 = 16;
-    pub(super) const IS: u8 = 17;
-    pub(super) const LIKE: u8 = 19;
-    pub(super) const COMPARISON: u8 = 20;
-    pub(super) const PIPE: u8 = 21;
-    pub(super) const CARET: u8 = 22;
-    pub(super) const AMPERSAND: u8 = 23;
-    pub(super) const XOR: u8 = 24;
-    pub(super) const SUM: u8 = 30;
-    pub(super) const PRODUCT: u8 = 40;
-    pub(super) const TIME_ZONE: u8 = 41;
-    pub(super) const CAST: u8 = 50;
-    pub(super) const FIELD: u8 = 100;
+pub(super) mod precedence {
+    pub(in crate::build) const LOWEST: u8 = 0;
+    pub(in crate::build) const OR: u8 = 5;
+    pub(in crate::build) const AND: u8 = 10;
+    pub(in crate::build) const NOT: u8 = 15;
+    pub(in crate::build) const ARROW: u8 = 16;
+    pub(in crate::build) const IS: u8 = 17;
+    pub(in crate::build) const LIKE: u8 = 19;
+    pub(in crate::build) const COMPARISON: u8 = 20;
+    pub(in crate::build) const PIPE: u8 = 21;
+    pub(in crate::build) const CARET: u8 = 22;
+    pub(in crate::build) const AMPERSAND: u8 = 23;
+    pub(in crate::build) const XOR: u8 = 24;
+    pub(in crate::build) const SUM: u8 = 30;
+    pub(in crate::build) const PRODUCT: u8 = 40;
+    pub(in crate::build) const TIME_ZONE: u8 = 41;
+    pub(in crate::build) const CAST: u8 = 50;
+    pub(in crate::build) const FIELD: u8 = 100;
 }
 use precedence as p;
 
@@ -100,8 +100,8 @@ fn precedence_of(node: &Node<'_>) -> Option<u8> {
 }
 
 /// The rest of a flat list.
-struct Tokens<'i> {
-    nodes: Peekable<Pairs<'i, Rule>>,
+pub(super) struct Tokens<'i> {
+    pub(super) nodes: Peekable<Pairs<'i, Rule>>,
     end: usize,
 }
 
@@ -118,7 +118,7 @@ impl Build<'_> {
         }
     }
 
-    fn out_of_place<T>(&self, node: &Node<'_>) -> Result<T> {
+    pub(super) fn out_of_place<T>(&self, node: &Node<'_>) -> Result<T> {
         let found = Some(node.as_str().chars().take(40).collect());
         let kind = ParseErrorKind::Unexpected { found, expected: vec!["an operator".to_owned()] };
         Err(ParseError::new(kind, self.text, self.span(node)))
@@ -152,7 +152,7 @@ impl Build<'_> {
     }
 
     /// The right operand of an operator; its height counts as a sibling's.
-    fn nest_operand(&self, tokens: &mut Tokens<'_>, precedence: u8) -> Result<Expr> {
+    pub(super) fn nest_operand(&self, tokens: &mut Tokens<'_>, precedence: u8) -> Result<Expr> {
         let outside = self.height.replace(0);
         let right = self.climb(tokens, precedence)?;
         self.height.set(self.height.get().max(outside));
@@ -223,6 +223,10 @@ impl Build<'_> {
             (quantifier, Err(query)) => (quantifier, vec![Expr::new(ExprKind::Subquery(query), span)]),
             (quantifier, Ok(list)) => (quantifier, list),
         };
+        if !matches!(operator, BinaryOperator::Symbol(_)) {
+            return self
+                .invalid(span, "ANY, SOME and ALL stand only after a comparison or a region operator");
+        }
         let right = match (list.pop(), list.is_empty()) {
             (Some(right), true) => Box::new(right),
             _ => return self.invalid(span, "ANY and ALL compare with one array or a subquery"),
@@ -336,7 +340,20 @@ impl Build<'_> {
                     });
                 }
                 Rule::paren => {
+                    let span = self.span(&kid);
                     return Ok(match self.list_or_query(kid)? {
+                        // `IN ((SELECT …))` asks for the query's rows, too.
+                        Ok(mut list)
+                            if matches!(list.as_slice(), [Expr { kind: ExprKind::Subquery(_), .. }]) =>
+                        {
+                            match list.pop().map(|only| only.kind) {
+                                Some(ExprKind::Subquery(query)) => {
+                                    let query = Box::new(super::table::plain(QueryBody::Nested(query), span));
+                                    ExprKind::InQuery { operand, negated, query }
+                                }
+                                _ => ExprKind::InList { operand, negated, list },
+                            }
+                        }
                         Ok(list) => ExprKind::InList { operand, negated, list },
                         Err(query) => ExprKind::InQuery { operand, negated, query },
                     });
@@ -403,46 +420,6 @@ impl Build<'_> {
             escape = Some(literal);
         }
         Ok(Expr::new(ExprKind::Like { operand: Box::new(left), negated, kind, pattern, escape }, span))
-    }
-
-    /// `INTERSECTS`, `CONTAINS`, `WITHIN`, `WITHIN n OF`
-    fn region(&self, left: Expr, node: Node<'_>, tokens: &mut Tokens<'_>) -> Result<Expr> {
-        let words = node.clone().into_inner();
-        let negated = has(&words, Rule::kw_not);
-        let operator = if has(&words, Rule::kw_intersects) {
-            RegionOperator::Intersects
-        } else if has(&words, Rule::kw_contains) {
-            RegionOperator::Contains
-        } else {
-            RegionOperator::Within
-        };
-        self.grow(self.span(&node))?;
-        let mut target = self.region_target(tokens)?;
-        let mut distance = None;
-        if let Some(of) = tokens.nodes.next_if(|next| next.as_rule() == Rule::kw_of) {
-            match (operator, target) {
-                (RegionOperator::Within, RegionTarget::One(expr)) => distance = Some(expr),
-                _ => return self.out_of_place(&of),
-            }
-            target = self.region_target(tokens)?;
-        }
-        let end = match &target {
-            RegionTarget::One(expr) => expr.at.0,
-            RegionTarget::List(_, list) => list.last().map_or(left.at.0, |expr| expr.at.0),
-            RegionTarget::Query(_, query) => query.at.0,
-        };
-        let span = left.at.0.to(end);
-        Ok(Expr::new(ExprKind::Region { operand: Box::new(left), negated, operator, distance, target }, span))
-    }
-
-    fn region_target(&self, tokens: &mut Tokens<'_>) -> Result<RegionTarget> {
-        match tokens.nodes.next_if(|next| next.as_rule() == Rule::quantified) {
-            Some(node) => Ok(match self.quantified(node)? {
-                (quantifier, Ok(list)) => RegionTarget::List(quantifier, list),
-                (quantifier, Err(query)) => RegionTarget::Query(quantifier, query),
-            }),
-            None => Ok(RegionTarget::One(Box::new(self.nest_operand(tokens, p::COMPARISON)?))),
-        }
     }
 
     /// `POSITION(a IN b)`: the rule's one expression, taken apart.

@@ -98,7 +98,8 @@ impl Build<'_> {
         }
     }
 
-    fn values(&self, node: Node<'_>) -> Result<Values> {
+    /// The rule `values`.
+    pub(super) fn values(&self, node: Node<'_>) -> Result<Values> {
         let at = self.at(&node);
         let rows: Vec<Node<'_>> = node.into_inner().filter(|kid| kid.as_rule() == Rule::row).collect();
         let row_word = rows.iter().any(|row| has(&row.clone().into_inner(), Rule::kw_row));

@@ -63,6 +63,7 @@ impl Build<'_> {
                     let ordinality = has(&kid.clone().into_inner(), Rule::with_ordinality);
                     kind = Some(TableKind::Unnest(self.exprs(kid)?, ordinality));
                 }
+                Rule::values_table => kind = Some(self.values_table(kid)?),
                 Rule::table_name => kind = Some(self.table_name(kid)?),
                 Rule::table_alias => alias = Some(self.table_alias(kid)?),
                 _ => return self.confused(&kid),
@@ -93,6 +94,16 @@ impl Build<'_> {
         }
     }
 
+    fn values_table(&self, node: Node<'_>) -> Result<TableKind> {
+        let span = self.span(&node);
+        match node.clone().into_inner().find(|kid| kid.as_rule() == Rule::values) {
+            Some(values) => {
+                Ok(TableKind::Query(Box::new(plain(QueryBody::Values(self.values(values)?), span))))
+            }
+            None => self.confused(&node),
+        }
+    }
+
     /// `(query)`, `(a JOIN b)`, `((query) UNION …)`.
     fn paren_table(&self, node: Node<'_>) -> Result<TableKind> {
         let span = self.span(&node);
@@ -115,14 +126,9 @@ impl Build<'_> {
             (_, Some(tail)) => {
                 self.invalid(self.span(&tail), "a set operation needs a query on its left side")
             }
-            (TableKind::Query(query), None) if bare => Ok(TableKind::Query(Box::new(Query {
-                recursive: false,
-                ctes: Vec::new(),
-                body: QueryBody::Nested(query),
-                order_by: None,
-                limit: Limit::default(),
-                at: At(inner),
-            }))),
+            (TableKind::Query(query), None) if bare => {
+                Ok(TableKind::Query(Box::new(plain(QueryBody::Nested(query), inner))))
+            }
             (kind, None) => {
                 let table = TableWithJoins { table: TableFactor { kind, ..table.table }, joins: table.joins };
                 Ok(TableKind::Nested(Box::new(table)))
@@ -143,6 +149,11 @@ impl Build<'_> {
         let data_type = node.into_inner().find(|kid| kid.as_rule() == Rule::data_type);
         Ok((name, data_type.map(|kid| self.data_type(kid)).transpose()?))
     }
+}
+
+/// A query that is nothing but its body.
+pub(super) fn plain(body: QueryBody, span: Span) -> Query {
+    Query { recursive: false, ctes: Vec::new(), body, order_by: None, limit: Limit::default(), at: At(span) }
 }
 
 fn join_kind(node: Node<'_>) -> JoinKind {
