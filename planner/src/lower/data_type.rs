@@ -25,7 +25,7 @@ impl Lower<'_> {
             DataTypeKind::Struct(fields, style) => {
                 let fields = fields.iter().map(|field| {
                     Ok(sql::StructField {
-                        field_name: Some(self.ident(&field.name)),
+                        field_name: field.name.as_ref().map(|name| self.ident(name)),
                         field_type: self.data_type(&field.data_type)?,
                         options: None,
                     })

@@ -70,10 +70,10 @@ impl Lower<'_> {
     /// The parts of a column's name: `stop` is `end`, and fields of tags keep their case.
     pub(super) fn column_idents(&self, parts: &[Ident]) -> Vec<sql::Ident> {
         let mut idents: Vec<sql::Ident> = parts.iter().map(|part| self.ident(part)).collect();
-        let fields = parts.iter().position(|part| {
-            part.quote.is_none()
-                && FIELD_COLUMNS.iter().any(|name| part.is(name))
-                && !self.names.has_table(&part.folded())
+        let fields = parts.iter().enumerate().position(|(at, part)| {
+            let known = FIELD_COLUMNS.iter().any(|name| part.is(name));
+            // `t.info.AF`; deeper down `info` is some field of another column.
+            part.quote.is_none() && known && at <= 1 && !self.names.has_table(&part.folded())
         });
         if let Some(at) = fields {
             idents.iter_mut().skip(at + 1).filter(|ident| ident.quote_style.is_none()).for_each(|ident| {
