@@ -144,3 +144,18 @@ fn scripts() {
     let error = parse_script("select 1;\nselect from from").unwrap_err();
     assert_eq!((error.line, error.column), (2, 13));
 }
+
+/// The statements of the language reference, so that it stays true.
+#[test]
+fn the_reference_parses() {
+    let page = include_str!("../../docs/query-language.md");
+    let mut scripts = 0;
+    for block in page.split("```sql\n").skip(1) {
+        let script = block.split("```").next().unwrap();
+        if let Err(error) = parse_script(script) {
+            panic!("{}", error.render(script));
+        }
+        scripts += 1;
+    }
+    assert!(scripts > 2);
+}
