@@ -69,6 +69,14 @@ pub fn lower_expression(expr: &Expr, text: &str) -> Result<sql::Expr> {
     lower.expr(expr)
 }
 
+/// Runs one level of the recursion, on a new piece of stack where the present one is nearly used up.
+///
+/// The grammar bounds the depth, but a level of sqlparser's tree takes tens of kilobytes of stack in a debug
+/// build, and the caller's thread may be a small one.
+fn with_stack<T>(level: impl FnOnce() -> T) -> T {
+    stacker::maybe_grow(256 << 10, 2 << 20, level)
+}
+
 /// What every lowering function needs to know.
 struct Lower<'t> {
     text: &'t str,

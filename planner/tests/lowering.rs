@@ -183,3 +183,27 @@ fn long_chains_become_shallow_trees() {
     assert!(lowered.clone().to_string().len() > 25_000);
     assert_eq!(lowered.to_string().matches(" OR ").count(), 4_999);
 }
+
+#[test]
+fn the_deepest_query_is_lowered_on_a_small_stack() {
+    let deepest = |open: &str, close: &str| {
+        let fits = |n: usize| {
+            let text = format!("SELECT {}1{}", open.repeat(n), close.repeat(n));
+            genomdb_grammar::parse(&text).ok().map(|statement| (text, statement))
+        };
+        (1..200).map_while(fits).last().unwrap()
+    };
+    for (open, close) in [
+        ("(", ")"),
+        ("(SELECT ", ")"),
+        ("CASE WHEN a THEN ", " END"),
+        ("f(a OR b AND c = d + e * ", ")"),
+        ("NOT ", ""),
+    ] {
+        let (text, statement) = deepest(open, close);
+        let Statement::Query(query) = statement else { panic!("not a query") };
+        let thread = std::thread::Builder::new().stack_size(2 << 20);
+        let lowered = thread.spawn(move || lower_query(&query, &text).map(|_| ()));
+        assert_eq!(lowered.unwrap().join().unwrap(), Ok(()), "{open}");
+    }
+}

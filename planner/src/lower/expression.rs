@@ -13,6 +13,10 @@ use super::{Lower, LowerError, Result};
 
 impl Lower<'_> {
     pub(super) fn expr(&self, expr: &Expr) -> Result<sql::Expr> {
+        super::with_stack(|| self.expr_kind(expr))
+    }
+
+    fn expr_kind(&self, expr: &Expr) -> Result<sql::Expr> {
         let span = expr.at.0;
         match &expr.kind {
             ExprKind::Column(parts) => self.column(parts, span),

@@ -2,7 +2,6 @@
 
 use datafusion::sql::sqlparser::ast as sql;
 use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
-use genomdb_grammar::Span;
 use genomdb_grammar::ast::{
     Cte, Limit, OrderBy, OrderItem, OrderOptions, Query, QueryBody, SetOperator, SetOperatorKind, Values,
 };
@@ -27,7 +26,11 @@ pub(super) fn plain_query(body: sql::SetExpr) -> sql::Query {
 
 impl Lower<'_> {
     pub(super) fn query(&self, query: &Query) -> Result<sql::Query> {
-        let mut lowered = plain_query(self.body(&query.body, query.at.0)?);
+        super::with_stack(|| self.query_parts(query))
+    }
+
+    fn query_parts(&self, query: &Query) -> Result<sql::Query> {
+        let mut lowered = plain_query(self.body(&query.body)?);
         if !query.ctes.is_empty() {
             lowered.with = Some(sql::With {
                 with_token: AttachedToken::empty(),
@@ -68,7 +71,7 @@ impl Lower<'_> {
         })
     }
 
-    fn body(&self, body: &QueryBody, span: Span) -> Result<sql::SetExpr> {
+    fn body(&self, body: &QueryBody) -> Result<sql::SetExpr> {
         Ok(match body {
             QueryBody::Select(select) => sql::SetExpr::Select(Box::new(self.select(select)?)),
             QueryBody::Values(values) => sql::SetExpr::Values(self.values(values)?),
@@ -83,13 +86,13 @@ impl Lower<'_> {
                 sql::SetExpr::Table(Box::new(sql::Table { table_name: table, schema_name: schema }))
             }
             QueryBody::Set { first, rest } => {
-                let mut left = self.body(first, span)?;
+                let mut left = self.body(first)?;
                 for (operator, body) in rest {
                     left = sql::SetExpr::SetOperation {
                         left: Box::new(left),
                         op: set_operator(operator.kind),
                         set_quantifier: set_quantifier(operator),
-                        right: Box::new(self.body(body, span)?),
+                        right: Box::new(self.body(body)?),
                     };
                 }
                 left

@@ -90,29 +90,23 @@ impl Lower<'_> {
 
     fn star_options(&self, options: &StarOptions) -> Result<sql::WildcardAdditionalOptions> {
         let one = |ident| sql::ObjectName::from(vec![self.ident(ident)]);
-        let mut lowered = sql::WildcardAdditionalOptions::default();
-        lowered.opt_ilike = options.ilike.clone().map(|pattern| sql::IlikeSelectItem { pattern });
-        lowered.opt_exclude = match &options.exclude {
+        let opt_exclude = match &options.exclude {
             Some((names, false)) => names.first().map(|name| sql::ExcludeSelectItem::Single(one(name))),
             Some((names, true)) => Some(sql::ExcludeSelectItem::Multiple(names.iter().map(one).collect())),
             None => None,
         };
-        lowered.opt_except = options.except.as_ref().and_then(|names| {
+        let opt_except = options.except.as_ref().and_then(|names| {
             let mut names = names.iter().map(|name| self.ident(name));
             Some(sql::ExceptSelectItem { first_element: names.next()?, additional_elements: names.collect() })
         });
-        if let Some(items) = &options.replace {
+        let replace = options.replace.as_ref().map(|items| {
             let items = items.iter().map(|(expr, name, explicit)| {
-                let expr = self.expr(expr)?;
-                Ok(Box::new(sql::ReplaceSelectElement {
-                    expr,
-                    column_name: self.ident(name),
-                    as_keyword: *explicit,
-                }))
+                let (expr, column_name) = (self.expr(expr)?, self.ident(name));
+                Ok(Box::new(sql::ReplaceSelectElement { expr, column_name, as_keyword: *explicit }))
             });
-            lowered.opt_replace = Some(sql::ReplaceSelectItem { items: items.collect::<Result<_>>()? });
-        }
-        lowered.opt_rename = options.rename.as_ref().and_then(|(items, parenthesised)| {
+            Ok(sql::ReplaceSelectItem { items: items.collect::<Result<_>>()? })
+        });
+        let opt_rename = options.rename.as_ref().and_then(|(items, parenthesised)| {
             let mut items = items
                 .iter()
                 .map(|(from, to)| sql::IdentWithAlias { ident: self.ident(from), alias: self.ident(to) });
@@ -121,7 +115,14 @@ impl Lower<'_> {
             }
             items.next().map(sql::RenameSelectItem::Single)
         });
-        Ok(lowered)
+        Ok(sql::WildcardAdditionalOptions {
+            opt_ilike: options.ilike.clone().map(|pattern| sql::IlikeSelectItem { pattern }),
+            opt_exclude,
+            opt_except,
+            opt_replace: replace.transpose()?,
+            opt_rename,
+            ..sql::WildcardAdditionalOptions::default()
+        })
     }
 
     fn group_by(&self, group_by: &GroupBy, span: Span) -> Result<sql::GroupByExpr> {
