@@ -44,6 +44,9 @@ pub(crate) struct BenchArgs {
     /// Python with pysam and polars-bio.
     #[arg(long, env = "GENOMDB_BENCH_PYTHON", default_value = "python3")]
     python: String,
+    /// Folder with `genomdb` and `bench_driver` built already; without it they are built for release.
+    #[arg(long)]
+    binaries: Option<PathBuf>,
 }
 
 /// A group of lines that are measured together.
@@ -105,7 +108,10 @@ impl Bench {
         if !machine.has("samtools") {
             return Err(TaskError::Input("samtools is not installed; every goal is against it".to_owned()));
         }
-        let binaries = build()?;
+        let binaries = match &args.binaries {
+            Some(folder) => folder.canonicalize().map_err(TaskError::file(folder))?,
+            None => build()?,
+        };
         let input = |reads: u64, unsorted: bool| {
             let name = if unsorted { format!("{reads}.unsorted.bam") } else { format!("{reads}.bam") };
             simulated(&dir.join(name), reads, unsorted)
