@@ -1,0 +1,21 @@
+//! Where everything meets, and thin: the query path is [`query`], the load path [`load`], and [`Node`] holds
+//! what they need.
+
+mod answer;
+mod catalog;
+mod command;
+mod config;
+mod error;
+pub mod load;
+mod node;
+pub mod query;
+mod statement;
+
+pub use answer::Answer;
+pub use config::Config;
+pub use error::{OpenError, QueryError, QueryErrorKind};
+pub use genomdb_loader::{CancelToken, LoadError, LoadReport, Phase as LoadPhase, Progress};
+pub use load::{LoadRequest, Observer, Silent};
+pub use node::Node;
+pub use query::Prepared;
+pub use statement::Statement;

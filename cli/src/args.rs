@@ -1,0 +1,136 @@
+//! What can be typed after `genomdb` and `gql`; types for clap, nothing else.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::output::Format;
+
+/// Loads genomic files once, and asks them questions in GQL (SQL plus genomics).
+#[derive(Debug, Parser)]
+#[command(name = "genomdb", version, propagate_version = true, after_help = GENOMDB_EXAMPLES)]
+pub struct Genomdb {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const GENOMDB_EXAMPLES: &str = "\
+Examples:
+  genomdb load NA12878.bam                        into the table `reads` of ./genomdb-data
+  samtools view -u x.cram | genomdb load - --name x
+  genomdb query \"SELECT count(*) FROM reads WHERE interval INTERSECTS 'chr20:1,000,000-2,000,000'\"
+  genomdb query --format tsv 'SELECT chrom, count(*) FROM reads GROUP BY 1' | head
+  gql                                             a prompt on the same folder";
+
+/// The commands of `genomdb`.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Loads SAM, BAM or CRAM files (recognised by content) into a table.
+    #[command(after_help = LOAD_EXAMPLES)]
+    Load(Load),
+    /// Runs GQL statements and prints what they return.
+    #[command(after_help = QUERY_EXAMPLES)]
+    Query(Query),
+}
+
+const LOAD_EXAMPLES: &str = "\
+Examples:
+  genomdb load *.bam --into wgs
+  genomdb load tumour.cram --reference GRCh38.fa
+  zcat reads.sam.gz | genomdb load - --name reads.sam
+
+Each file becomes one source of the table and appears at once or not at all.
+Unsorted input is sorted on the way in.";
+
+const QUERY_EXAMPLES: &str = "\
+Examples:
+  genomdb query 'SHOW TABLES'
+  genomdb query \"SELECT qname, pos, cigar FROM reads WHERE interval INTERSECTS 'chr1:10,000-20,000'\"
+  genomdb query --format parquet 'SELECT * FROM reads' > reads.parquet
+  genomdb query \"EXPLAIN SELECT pos, mapq FROM reads WHERE interval INTERSECTS 'chr1:1-1000'\"
+
+Exit codes: 0 done, 1 the query failed, 2 wrong usage, 3 the data folder cannot be opened,
+130 interrupted.";
+
+/// Where the data lies.
+#[derive(Args, Debug)]
+pub struct Data {
+    /// The data folder; created by the first load.
+    #[arg(long, value_name = "DIR", env = "GENOMDB_DATA", default_value = "./genomdb-data", global = true)]
+    pub data: PathBuf,
+}
+
+/// `genomdb load`.
+#[derive(Args, Debug)]
+pub struct Load {
+    /// SAM, BAM or CRAM files; `-` is standard input.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// The table, created if it does not exist.
+    #[arg(long, value_name = "TABLE", default_value = "reads")]
+    pub into: String,
+    /// The reference sequences (FASTA) of a CRAM that does not carry its own.
+    #[arg(long, short = 'T', value_name = "FASTA")]
+    pub reference: Option<PathBuf>,
+    /// The name of the source, instead of the file's; with one file only.
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// The sample of reads whose read group names none.
+    #[arg(long, value_name = "SAMPLE")]
+    pub sample: Option<String>,
+    /// Load even if the table holds the same content already.
+    #[arg(long)]
+    pub force: bool,
+    /// Threads that read and encode; all processors by default.
+    #[arg(long, short = '@', value_name = "N")]
+    pub threads: Option<usize>,
+    /// Say nothing but errors.
+    #[arg(long, short)]
+    pub quiet: bool,
+    /// The data folder.
+    #[command(flatten)]
+    pub data: Data,
+}
+
+/// `genomdb query`.
+#[derive(Args, Debug)]
+pub struct Query {
+    /// One or more GQL statements, separated by `;`.
+    #[arg(value_name = "GQL")]
+    pub text: String,
+    /// How to write the result; a table on a terminal, TSV into a pipe.
+    #[arg(long, short = 'F', value_enum, value_name = "FORMAT")]
+    pub format: Option<Format>,
+    /// Write the result into a file instead of standard output.
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// The data folder.
+    #[command(flatten)]
+    pub data: Data,
+}
+
+/// Asks GenomDB questions in GQL: at a prompt, from a file, from a pipe.
+#[derive(Debug, Parser)]
+#[command(name = "gql", version, after_help = GQL_EXAMPLES)]
+pub struct Gql {
+    /// Run these statements and leave; may be given several times.
+    #[arg(long, short, value_name = "GQL")]
+    pub command: Vec<String>,
+    /// Run the statements of a file and leave; may be given several times.
+    #[arg(long, short, value_name = "FILE")]
+    pub file: Vec<PathBuf>,
+    /// How to write results.
+    #[arg(long, short = 'F', value_enum, value_name = "FORMAT")]
+    pub format: Option<Format>,
+    /// The data folder.
+    #[command(flatten)]
+    pub data: Data,
+}
+
+const GQL_EXAMPLES: &str = "\
+Examples:
+  gql                                   a prompt; statements end in `;`, \\? lists its commands
+  gql -c 'SHOW TABLES'
+  gql -f questions.gql --format csv
+  echo 'SELECT count(*) FROM reads' | gql";

@@ -1,0 +1,183 @@
+//! How a result is written: one writer a format, each streaming batch by batch in bounded memory.
+
+mod delimited;
+mod nested;
+mod table;
+
+use std::{io::Write, str::FromStr};
+
+use arrow::{
+    array::RecordBatch,
+    datatypes::SchemaRef,
+    error::ArrowError,
+    ipc::writer::StreamWriter,
+    json::{
+        WriterBuilder,
+        writer::{JsonArray, JsonFormat, LineDelimited},
+    },
+};
+use parquet::{
+    arrow::ArrowWriter,
+    basic::{Compression, ZstdLevel},
+    errors::ParquetError,
+    file::properties::WriterProperties,
+};
+
+/// The formats in which a result can be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// Aligned columns for people.
+    Table,
+    /// Comma-separated values with a header line (RFC 4180).
+    Csv,
+    /// Tab-separated values with a header line; nothing is quoted.
+    Tsv,
+    /// One JSON array of objects.
+    Json,
+    /// One JSON object a line.
+    Ndjson,
+    /// An Arrow IPC stream.
+    Arrow,
+    /// An Apache Parquet file, compressed by zstd.
+    Parquet,
+}
+
+impl FromStr for Format {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        clap::ValueEnum::from_str(text, true)
+    }
+}
+
+/// A result could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum OutputError {
+    /// The file or pipe refused the bytes.
+    #[error("cannot write the result")]
+    Write(#[from] std::io::Error),
+    /// The result does not fit the format.
+    #[error("the result does not fit the format")]
+    Arrow(#[source] ArrowError),
+    /// The same, said by the Parquet writer.
+    #[error("the result does not fit Parquet")]
+    Parquet(#[source] ParquetError),
+}
+
+impl OutputError {
+    /// Tells whether the reader of a pipe went away, as `head` does: no reason to complain.
+    pub fn is_broken_pipe(&self) -> bool {
+        matches!(self, Self::Write(error) if error.kind() == std::io::ErrorKind::BrokenPipe)
+    }
+}
+
+impl From<ArrowError> for OutputError {
+    fn from(error: ArrowError) -> Self {
+        match error {
+            ArrowError::IoError(_, error) => Self::Write(error),
+            error => Self::Arrow(error),
+        }
+    }
+}
+
+impl From<ParquetError> for OutputError {
+    fn from(error: ParquetError) -> Self {
+        match error {
+            ParquetError::External(source) => match source.downcast::<std::io::Error>() {
+                Ok(error) => Self::Write(*error),
+                Err(source) => Self::Parquet(ParquetError::External(source)),
+            },
+            error => Self::Parquet(error),
+        }
+    }
+}
+
+/// Writes the batches of one result.
+pub trait ResultWriter {
+    /// Writes the rows of one batch.
+    ///
+    /// # Errors
+    ///
+    /// If the output refuses the bytes, or the rows do not fit the format.
+    fn write(&mut self, batch: &RecordBatch) -> Result<(), OutputError>;
+
+    /// Writes what ends the format and flushes.
+    ///
+    /// # Errors
+    ///
+    /// As [`ResultWriter::write`].
+    fn finish(self: Box<Self>) -> Result<(), OutputError>;
+}
+
+/// Creates the writer of a format, having written what begins it.
+///
+/// # Errors
+///
+/// If the output refuses the bytes, or the schema does not fit the format.
+pub fn writer<'a, W: Write + Send + 'a>(
+    format: Format,
+    schema: SchemaRef,
+    output: W,
+) -> Result<Box<dyn ResultWriter + 'a>, OutputError> {
+    Ok(match format {
+        Format::Table => Box::new(table::TableWriter::new(schema, output)),
+        Format::Csv => Box::new(delimited::CsvWriter::new(&schema, output)?),
+        Format::Tsv => Box::new(delimited::TsvWriter::new(&schema, output)?),
+        Format::Json => Box::new(JsonWriter::<_, JsonArray>::new(output)),
+        Format::Ndjson => Box::new(JsonWriter::<_, LineDelimited>::new(output)),
+        Format::Arrow => Box::new(ArrowStream(StreamWriter::try_new(output, &schema)?)),
+        Format::Parquet => {
+            let compression = Compression::ZSTD(ZstdLevel::default());
+            let properties = WriterProperties::builder().set_compression(compression).build();
+            Box::new(Parquet(ArrowWriter::try_new(output, schema, Some(properties))?))
+        }
+    })
+}
+
+struct JsonWriter<W: Write, F: JsonFormat>(arrow::json::Writer<W, F>);
+
+impl<W: Write, F: JsonFormat> JsonWriter<W, F> {
+    fn new(output: W) -> Self {
+        Self(WriterBuilder::new().with_explicit_nulls(true).build(output))
+    }
+}
+
+impl<W: Write, F: JsonFormat> ResultWriter for JsonWriter<W, F> {
+    fn write(&mut self, batch: &RecordBatch) -> Result<(), OutputError> {
+        Ok(self.0.write(batch)?)
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<(), OutputError> {
+        self.0.finish()?;
+        Ok(self.0.get_mut().flush()?)
+    }
+}
+
+struct ArrowStream<W: Write>(StreamWriter<W>);
+
+impl<W: Write> ResultWriter for ArrowStream<W> {
+    fn write(&mut self, batch: &RecordBatch) -> Result<(), OutputError> {
+        Ok(self.0.write(batch)?)
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<(), OutputError> {
+        self.0.finish()?;
+        Ok(self.0.get_mut().flush()?)
+    }
+}
+
+struct Parquet<W: Write + Send>(ArrowWriter<W>);
+
+impl<W: Write + Send> ResultWriter for Parquet<W> {
+    fn write(&mut self, batch: &RecordBatch) -> Result<(), OutputError> {
+        Ok(self.0.write(batch)?)
+    }
+
+    fn finish(self: Box<Self>) -> Result<(), OutputError> {
+        let mut output = self.0.into_inner()?;
+        Ok(output.flush()?)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,204 @@
+//! One node: a data folder, open in this process, and what answers its statements.
+
+use std::{path::Path, sync::Arc};
+
+use genomdb_executor::Executor;
+use genomdb_layout::catalog::Catalog;
+use genomdb_loader::{CancelToken, Garbage, LoadError, LoadReport};
+use genomdb_storage::Storage;
+use parking_lot::RwLock;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::{
+    Answer, Config, LoadRequest, Observer, OpenError, Prepared, QueryError, Statement,
+    catalog::{CatalogStore, Pin},
+    load, query,
+};
+
+/// How many loads may run at once; more wait.
+const LOADS_MAX: u32 = 16;
+
+/// A data folder, open in this process.
+///
+/// # Examples
+///
+/// ```
+/// # #[tokio::main(flavor = "multi_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::sync::Arc;
+/// use futures::TryStreamExt;
+/// use genomdb_server::{Answer, Config, Node, Observer, Silent, Statement};
+///
+/// let folder = tempfile::tempdir()?;
+/// let node = Node::open(folder.path(), &Config::default())?;
+/// let observer: Arc<dyn Observer> = Arc::new(Silent);
+/// let answer = node.query(&Statement::parse("SELECT 1 + 1 AS two")?, &observer).await?;
+/// let Answer::Rows(rows) = answer else { panic!("a SELECT returns rows") };
+/// let batches: Vec<_> = rows.try_collect().await?;
+/// assert_eq!(batches.iter().map(|batch| batch.num_rows()).sum::<usize>(), 1);
+/// node.close().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Node {
+    storage: Storage,
+    catalogs: Arc<CatalogStore>,
+    executor: RwLock<Executor>,
+    /// The executor with the settings that the node began with.
+    defaults: Executor,
+    loader: genomdb_loader::Config,
+    loads: Arc<Semaphore>,
+}
+
+impl Node {
+    /// Opens a data folder, creating it if there is none.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be used, is in use by another process, or was written by a later version.
+    pub fn open(folder: &Path, config: &Config) -> Result<Self, OpenError> {
+        let storage = Storage::open(folder, config.storage.clone())?;
+        let mut loader = config.loader.clone();
+        loader.spill_folder = folder.join("spill");
+        let executor = Executor::new(storage.clone(), config.executor.clone()).map_err(OpenError::Session)?;
+        Ok(Self {
+            catalogs: Arc::new(CatalogStore::new(storage.clone())),
+            executor: RwLock::new(executor.clone()),
+            defaults: executor,
+            loads: Arc::new(Semaphore::new(LOADS_MAX as usize)),
+            storage,
+            loader,
+        })
+    }
+
+    /// Runs one statement.
+    ///
+    /// # Errors
+    ///
+    /// If the statement is wrong or fails before its first row; later failures come out of the stream, and
+    /// [`Statement::error`] makes them point into the text.
+    pub async fn query(
+        &self,
+        statement: &Statement,
+        observer: &Arc<dyn Observer>,
+    ) -> Result<Answer, QueryError> {
+        query::run(self, statement, observer).await.map_err(|error| error.within(&statement.text))
+    }
+
+    /// Plans a query once, to be run often: with other parameters for `$1`, `$2`, … each time.
+    ///
+    /// # Errors
+    ///
+    /// If the statement is wrong or no query.
+    pub async fn prepare(&self, statement: &Statement) -> Result<Prepared, QueryError> {
+        query::prepare(self, statement).await.map_err(|error| error.within(&statement.text))
+    }
+
+    /// Loads one file.
+    ///
+    /// # Errors
+    ///
+    /// If the file is damaged, contradicts the table, or cannot be stored, or the load was cancelled; the
+    /// table is then as it was.
+    pub async fn load(
+        &self,
+        request: &LoadRequest,
+        observer: &Arc<dyn Observer>,
+        cancel: &CancelToken,
+    ) -> Result<LoadReport, LoadError> {
+        load::run(self, request, observer, cancel).await
+    }
+
+    /// Waits for the loads that run, makes what was written durable, and gives the folder free.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot write its last checkpoint; what was acknowledged is safe all the same.
+    pub async fn close(&self) -> Result<(), OpenError> {
+        // Nobody closes the semaphore, so every permit comes back.
+        let _all = self.loads.acquire_many(LOADS_MAX).await;
+        let catalogs = self.catalogs.clone();
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || catalogs.collect()).await {
+            // It lies in nobody's way, and the next load looks for it.
+            tracing::warn!(%error, "dropped rows were not deleted");
+        }
+        Ok(self.storage.close().await?)
+    }
+
+    /// Returns the store.
+    pub fn storage(&self) -> &Storage {
+        &self.storage
+    }
+
+    /// Returns the catalog as it is now.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read.
+    pub async fn catalog(&self) -> Result<Arc<Catalog>, QueryError> {
+        self.catalogs.current()
+    }
+
+    pub(crate) async fn pin_catalog(&self) -> Result<Pin, QueryError> {
+        self.catalogs.pin()
+    }
+
+    pub(crate) fn catalogs(&self) -> &CatalogStore {
+        &self.catalogs
+    }
+
+    /// Returns the executor with the settings of the session.
+    pub(crate) fn executor(&self) -> Executor {
+        self.executor.read().clone()
+    }
+
+    /// Changes a setting of the session.
+    pub(crate) fn set(&self, name: &str, value: &str) -> Result<(), QueryError> {
+        let mut executor = self.executor.write();
+        *executor = executor.with_setting(name, value)?;
+        Ok(())
+    }
+
+    /// Gives one setting, or all, the value that the node began with.
+    pub(crate) fn reset(&self, name: Option<&str>) -> Result<(), QueryError> {
+        let Some(name) = name else {
+            *self.executor.write() = self.defaults.clone();
+            return Ok(());
+        };
+        let value = self.defaults.settings().into_iter().find(|(known, _, _)| known == name);
+        match value {
+            Some((_, Some(value), _)) => self.set(name, &value),
+            _ => Err(QueryError::invalid(format!("setting `{name}` has no default to return to"))),
+        }
+    }
+
+    pub(crate) fn loader_config(&self) -> genomdb_loader::Config {
+        self.loader.clone()
+    }
+
+    /// Waits for its turn; the load runs until the permit is dropped.
+    pub(crate) async fn begin_load(&self) -> Option<OwnedSemaphorePermit> {
+        self.loads.clone().acquire_owned().await.ok()
+    }
+
+    /// Runs a drop off the reactor, and deletes what it left as soon as nobody reads it.
+    pub(crate) async fn drop_rows(
+        &self,
+        drop: impl FnOnce(&Storage) -> Result<Garbage, LoadError> + Send + 'static,
+    ) -> Result<(), QueryError> {
+        let storage = self.storage.clone();
+        let catalogs = self.catalogs.clone();
+        let work = move || {
+            catalogs.leave(drop(&storage)?);
+            catalogs.collect()
+        };
+        match tokio::task::spawn_blocking(work).await {
+            Ok(result) => Ok(result?),
+            Err(failure) => match failure.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => Err(QueryError::invalid("the node is closing")),
+            },
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! The query path: a statement in, an answer out.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use arrow::{array::RecordBatch, datatypes::SchemaRef};
+use datafusion::{
+    common::ParamValues,
+    error::DataFusionError,
+    execution::{RecordBatchStream, SendableRecordBatchStream},
+    scalar::ScalarValue,
+};
+use futures::Stream;
+use genomdb_executor::ExplainRequest;
+use genomdb_grammar::ast::{self, OptionValue};
+
+use crate::{Answer, Node, Observer, QueryError, Statement, catalog::Pin as CatalogPin, command};
+
+/// Runs one statement.
+///
+/// # Errors
+///
+/// If it is wrong, or fails before its first row.
+pub async fn run(
+    node: &Node,
+    statement: &Statement,
+    observer: &Arc<dyn Observer>,
+) -> Result<Answer, QueryError> {
+    match &statement.ast {
+        ast::Statement::Query(query) => {
+            let pin = node.pin_catalog().await?;
+            let prepared = node.executor().prepare(pin.catalog(), query, &statement.text)?;
+            rows(node, &prepared, None, pin).await
+        }
+        ast::Statement::Explain(explain) => self::explain(node, statement, explain).await,
+        ast::Statement::Describe(describe) => command::describe::run(node, statement, describe).await,
+        ast::Statement::Show(show) => command::show::run(node, show).await,
+        ast::Statement::Create(create) => command::create::run(node, statement, create).await,
+        ast::Statement::Drop(drop) => command::drop::run(node, drop).await,
+        ast::Statement::Copy(copy) => command::copy::run(node, copy, observer).await,
+        ast::Statement::Set(set) => command::set::set(node, set),
+        ast::Statement::Reset(reset) => command::set::reset(node, reset),
+        ast::Statement::Kill(kill) => {
+            Err(QueryError::at(kill.at.0, "KILL needs a server, which this version does not have")
+                .with_hint("Ctrl-C stops the statement that runs"))
+        }
+    }
+}
+
+/// A query that was planned once, to be run often.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    statement: Statement,
+    plan: genomdb_executor::Prepared,
+}
+
+/// Plans a query.
+///
+/// # Errors
+///
+/// If the statement is wrong or no query.
+pub async fn prepare(node: &Node, statement: &Statement) -> Result<Prepared, QueryError> {
+    let ast::Statement::Query(query) = &statement.ast else {
+        return Err(QueryError::at(statement.ast.at().0, "only a query can be prepared"));
+    };
+    let catalog = node.catalog().await?;
+    let plan = node.executor().prepare(&catalog, query, &statement.text)?;
+    Ok(Prepared { statement: statement.clone(), plan })
+}
+
+impl Prepared {
+    /// Returns the columns of the result.
+    pub fn schema(&self) -> &SchemaRef {
+        self.plan.schema()
+    }
+
+    /// Runs the query with the values of `$1`, `$2`, …; on the newest data, planned anew if that changed.
+    ///
+    /// # Errors
+    ///
+    /// If a value is missing or does not fit, or the query fails before its first row.
+    pub async fn run(
+        &self,
+        node: &Node,
+        parameters: Vec<ScalarValue>,
+    ) -> Result<SendableRecordBatchStream, QueryError> {
+        let pin = node.pin_catalog().await?;
+        let renewed;
+        let prepared = if pin.catalog().version == self.plan.catalog().version {
+            self
+        } else {
+            renewed = prepare(node, &self.statement).await?;
+            &renewed
+        };
+        let parameters = (!parameters.is_empty()).then(|| ParamValues::from(parameters));
+        match rows(node, &prepared.plan, parameters, pin).await {
+            Ok(Answer::Rows(rows)) => Ok(rows),
+            Ok(Answer::Done(message)) => Err(QueryError::invalid(message)),
+            Err(error) => Err(error.within(&self.statement.text)),
+        }
+    }
+}
+
+async fn explain(node: &Node, statement: &Statement, explain: &ast::Explain) -> Result<Answer, QueryError> {
+    let ast::Statement::Query(query) = explain.statement.as_ref() else {
+        return Err(QueryError::at(explain.statement.at().0, "EXPLAIN explains queries"));
+    };
+    let mut request = ExplainRequest {
+        analyze: explain.analyze,
+        verbose: explain.verbose,
+        format: explain.format.as_ref().and_then(OptionValue::as_text),
+    };
+    for option in &explain.options {
+        let name = option.name.folded().join(".");
+        let value = option.value.as_ref().and_then(OptionValue::as_text);
+        let is_on = !matches!(value.as_deref(), Some("false" | "off" | "0"));
+        match name.as_str() {
+            "analyze" => request.analyze = is_on,
+            "verbose" => request.verbose = is_on,
+            "format" => request.format = value,
+            _ => {
+                return Err(QueryError::at(option.at.0, format!("`{name}` is not an option of EXPLAIN"))
+                    .with_hint("the options are ANALYZE, VERBOSE and FORMAT"));
+            }
+        }
+    }
+    let pin = node.pin_catalog().await?;
+    let prepared = node.executor().explain(pin.catalog(), query, &statement.text, &request)?;
+    rows(node, &prepared, None, pin).await
+}
+
+/// Starts a planned query; its catalog version stays pinned until the last row, or until it is dropped.
+async fn rows(
+    node: &Node,
+    prepared: &genomdb_executor::Prepared,
+    parameters: Option<ParamValues>,
+    pin: CatalogPin,
+) -> Result<Answer, QueryError> {
+    let running = node.executor().run(prepared, parameters).await?;
+    Ok(Answer::Rows(Box::pin(PinnedStream { stream: running.stream, _pin: pin })))
+}
+
+/// A stream that keeps what it reads from being collected.
+struct PinnedStream {
+    stream: SendableRecordBatchStream,
+    _pin: CatalogPin,
+}
+
+impl Stream for PinnedStream {
+    type Item = Result<RecordBatch, DataFusionError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.stream.as_mut().poll_next(context)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.stream.size_hint()
+    }
+}
+
+impl RecordBatchStream for PinnedStream {
+    fn schema(&self) -> SchemaRef {
+        self.stream.schema()
+    }
+}
