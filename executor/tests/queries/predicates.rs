@@ -69,6 +69,7 @@ fn predicate(random: &mut StdRng, store: &Store, depth: usize) -> String {
     }
 }
 
+/// PLAN-1: what is pushed down may cost speed, never rows.
 #[tokio::test]
 async fn push_down_changes_no_answer() {
     let columns = "qname, flag, chrom, start, end, mapq, tags['NM'] AS nm, sample, source";

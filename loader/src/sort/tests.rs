@@ -1,3 +1,5 @@
+//! The external sort against a stable sort in memory, with hardly any memory to sort in.
+
 use genomdb_genome::{
     ContigId,
     alignment::{Cigar, Record, Records},
