@@ -6,6 +6,7 @@ use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::{
     common::{
         ParamValues, Result,
+        config::{ConfigExtension, ExtensionOptions},
         tree_node::{Transformed, TreeNode},
     },
     execution::{SendableRecordBatchStream, SessionState, TaskContext},
@@ -18,7 +19,7 @@ use genomdb_storage::Storage;
 use parking_lot::Mutex;
 
 use crate::{
-    Config,
+    Config, GenomdbOptions,
     index_cache::IndexCache,
     session,
     snapshot::{Snapshot, SnapshotTables},
@@ -96,8 +97,18 @@ impl Executor {
 
     /// Returns every setting: its name, its value and what it does.
     pub fn settings(&self) -> Vec<(String, Option<String>, String)> {
-        let entries = self.state.config_options().entries();
-        entries.into_iter().map(|entry| (entry.key, entry.value, entry.description.to_owned())).collect()
+        let options = self.state.config_options();
+        let own =
+            options.extensions.get::<GenomdbOptions>().map(ExtensionOptions::entries).unwrap_or_default();
+        let own = own.into_iter().map(|entry| {
+            (
+                format!("{}.{}", GenomdbOptions::PREFIX, entry.key),
+                entry.value,
+                entry.description.trim().to_owned(),
+            )
+        });
+        let entries = options.entries().into_iter();
+        entries.map(|entry| (entry.key, entry.value, entry.description.to_owned())).chain(own).collect()
     }
 
     /// Plans a query; `text` is what it was parsed from.

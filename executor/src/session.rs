@@ -16,7 +16,7 @@ use datafusion::{
     physical_optimizer::optimizer::PhysicalOptimizer,
     prelude::SessionConfig,
 };
-use genomdb_planner::functions;
+use genomdb_planner::{SameTextRule, functions};
 
 use crate::{genome_order::GenomeOrderRule, interval_join::IntervalJoinRule};
 
@@ -84,6 +84,7 @@ pub(crate) fn state(config: &Config) -> Result<SessionState> {
         .with_default_features()
         .with_config(options)
         .with_runtime_env(runtime(config)?)
+        .with_optimizer_rule(Arc::new(SameTextRule))
         .with_physical_optimizer_rules(rules())
         .build();
     for function in functions::scalar_functions() {

@@ -7,6 +7,7 @@ mod get_plan;
 pub mod lower;
 mod pruning;
 mod reach;
+mod same_text;
 mod table_name;
 mod zone;
 
@@ -15,5 +16,6 @@ pub use error::PlanError;
 pub use genomdb_grammar::ast::Query;
 pub use get_plan::{BlockGet, Fields, GetCounts, count_gets, gets};
 pub use pruning::{FilteredTable, Pruning, pruning, suggest_contig};
+pub use same_text::SameTextRule;
 pub use table_name::{DEFAULT_DATASET, TableName};
 pub use zone::{Zone, ZoneMap};

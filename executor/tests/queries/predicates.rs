@@ -90,6 +90,24 @@ async fn push_down_changes_no_answer() {
 }
 
 #[tokio::test]
+async fn contigs_compare_by_number_as_they_do_by_text() {
+    for seed in 40..44_u64 {
+        let store = Store::random(seed, 1 + seed as usize % 3, 120, 7);
+        for (numbers, texts) in [
+            ("mate_chrom <> chrom", "mate_chrom || '' <> chrom || ''"),
+            ("chrom = mate_chrom", "chrom || '' = mate_chrom || ''"),
+            ("sample <> source", "sample || '' <> source || ''"),
+        ] {
+            let select = |test| format!("SELECT count(*) FILTER (WHERE {test}), count({test}) FROM reads");
+            let plan = store.explain(&select(numbers), false).await;
+            assert!(plan.contains("_text("), "{plan}");
+            let plain = store.rows(&select(texts), true).await.unwrap();
+            assert_eq!(store.rows(&select(numbers), true).await.unwrap(), plain, "seed {seed}: {numbers}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn regions_are_those_of_the_records() {
     for seed in 20..26_u64 {
         let store = Store::random(seed, 2, 120, 9);
