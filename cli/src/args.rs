@@ -76,7 +76,7 @@ pub struct Load {
     /// The name of the source, instead of the file's; with one file only.
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
-    /// The sample of reads whose read group names none.
+    /// The sample of every read, whatever its read group says.
     #[arg(long, value_name = "SAMPLE")]
     pub sample: Option<String>,
     /// Load even if the table holds the same content already.

@@ -44,7 +44,7 @@ pub enum LoadError {
     },
     /// The table has the same content already.
     #[error(
-        "table `{dataset}.{table}` has the content of {file} already, as source `{existing}`; load it with FORCE to have it twice"
+        "table `{dataset}.{table}` has the content of {file} already, as source `{existing}`; say FORCE (or --force) to have it twice"
     )]
     Duplicate {
         /// The file.

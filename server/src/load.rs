@@ -18,7 +18,7 @@ pub struct LoadRequest {
     pub table: String,
     /// The name of the source, instead of the file's.
     pub name: Option<String>,
-    /// The sample of reads whose read group names none.
+    /// The sample of every read, whatever its read group says.
     pub sample: Option<String>,
     /// FASTA with the reference sequences of a CRAM.
     pub reference: Option<PathBuf>,

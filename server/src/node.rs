@@ -61,6 +61,10 @@ impl Node {
         let storage = Storage::open(folder, config.storage.clone())?;
         let mut loader = config.loader.clone();
         loader.spill_folder = folder.join("spill");
+        if let Err(error) = genomdb_loader::collect_leftovers(&storage) {
+            // They lie in nobody's way; a full disk must not keep anybody from reading.
+            tracing::warn!(%error, "leftovers of an unfinished load were not removed");
+        }
         let executor = Executor::new(storage.clone(), config.executor.clone()).map_err(OpenError::Session)?;
         Ok(Self {
             catalogs: Arc::new(CatalogStore::new(storage.clone())),

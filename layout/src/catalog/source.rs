@@ -12,6 +12,9 @@ use crate::{
     page::integers::{self, Order},
 };
 
+/// Contigs that may stand beside a header too short to name them: what a damaged count may allocate.
+const CONTIGS_UNNAMED_MAX: usize = 1 << 16;
+
 /// What an export needs of a source, and a query does not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SourceEntry {
@@ -46,7 +49,8 @@ impl SourceSummary {
 }
 
 fn numbered(bytes: u32, key: impl Fn(u16) -> Key) -> Vec<Key> {
-    (0..).zip(pieces::ranges(bytes as usize)).map(|(piece, _)| key(piece)).collect()
+    // A damaged length may ask for more pieces than a key can number; their values are then missing.
+    (0..=u16::MAX).zip(pieces::ranges(bytes as usize)).map(|(piece, _)| key(piece)).collect()
 }
 
 impl SourceEntry {
@@ -69,7 +73,8 @@ impl SourceEntry {
         let payload = envelope::open("source entry", bytes)?;
         let mut cursor = Cursor::new("source entry", &payload);
         let header = cursor.bytes()?.to_vec();
-        let count = cursor.number(1 << 28)?;
+        // An `@SQ` line has more than one byte, so a header names fewer contigs than it has bytes.
+        let count = cursor.number(header.len().max(CONTIGS_UNNAMED_MAX))?;
         let contigs: Vec<u32> = integers::decode(&mut cursor, count)?;
         cursor.finish()?;
         Ok(Self { header, contigs: contigs.into_iter().map(ContigId).collect() })

@@ -81,7 +81,8 @@ impl IndexLine {
                 piece,
             })
         };
-        (0..).zip(pieces::ranges(self.page_bytes as usize)).map(|(piece, _)| key(piece)).collect()
+        // A damaged length may ask for more pieces than a key can number; their values are then missing.
+        (0..=u16::MAX).zip(pieces::ranges(self.page_bytes as usize)).map(|(piece, _)| key(piece)).collect()
     }
 
     /// Tells whether a block of the page may hold a record overlapping `regions`.

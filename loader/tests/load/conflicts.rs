@@ -55,7 +55,7 @@ fn the_same_content_twice() {
     check(
         &storage,
         &text,
-        "table `main.reads` has the content of b.sam already, as source `a.sam`; load it with FORCE to have it twice",
+        "table `main.reads` has the content of b.sam already, as source `a.sam`; say FORCE (or --force) to have it twice",
     );
     let mut again = request(&text, "b.sam");
     again.force = true;
