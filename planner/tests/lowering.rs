@@ -207,3 +207,18 @@ fn the_deepest_query_is_lowered_on_a_small_stack() {
         assert_eq!(lowered.unwrap().join().unwrap(), Ok(()), "{open}");
     }
 }
+
+#[test]
+fn a_very_long_list_is_refused_before_it_is_planned() {
+    let list = |values: usize| format!("SELECT 1 FROM reads WHERE pos IN ({})", vec!["1"; values].join(","));
+    let lower = |text: &str| match genomdb_grammar::parse(text).unwrap() {
+        genomdb_grammar::ast::Statement::Query(query) => lower_query(&query, text),
+        other => panic!("no query: {other}"),
+    };
+    assert!(lower(&list(32_768)).is_ok());
+    let error = lower(&list(32_769)).unwrap_err().to_string();
+    expect_test::expect![[
+        "an IN list of 32769 values (the most is 32768; join with VALUES or a table instead) is not supported"
+    ]]
+    .assert_eq(&error);
+}

@@ -11,6 +11,9 @@ use super::operator::{binary_operator, unary_operator};
 use super::region::nested;
 use super::{Lower, LowerError, Result};
 
+/// Values of an IN list at most: DataFusion plans some 50,000 a second, and a plan must come within one.
+const IN_LIST_MAX: usize = 32_768;
+
 impl Lower<'_> {
     pub(super) fn expr(&self, expr: &Expr) -> Result<sql::Expr> {
         super::with_stack(|| self.expr_kind(expr))
@@ -107,6 +110,13 @@ impl Lower<'_> {
                 } else {
                     sql::Expr::IsDistinctFrom(left, right)
                 })
+            }
+            ExprKind::InList { list, .. } if list.len() > IN_LIST_MAX => {
+                let what = format!(
+                    "an IN list of {} values (the most is {IN_LIST_MAX}; join with VALUES or a table instead)",
+                    list.len()
+                );
+                Err(LowerError::unsupported(what, span))
             }
             ExprKind::InList { operand, negated, list } => Ok(sql::Expr::InList {
                 expr: self.boxed(operand)?,
