@@ -59,15 +59,14 @@ impl AlignmentBlockReader {
 
     /// Returns RNEXT as a number of the table's dictionary, NULL for `*`.
     pub fn mate_contig(&self, rows: &RowRanges) -> Result<Int32Array, LayoutError> {
-        let own = self.entry.contig.map(|contig| contig.0);
-        let mut contigs = Vec::with_capacity(rows.len());
-        for contig in rows.select(self.mate_contigs()?.to_vec()) {
-            let number = mate_contig(contig, own).map(i32::try_from).transpose();
-            contigs.push(
-                number.map_err(|_| self.corrupt(Column::MateContig, "a contig number is out of range"))?,
-            );
-        }
-        Ok(contigs.into())
+        let all = self.mate_contigs()?;
+        let own = self.entry.contig.map_or(Ok(0), |contig| i32::try_from(contig.0));
+        let contigs = match own {
+            Ok(own) if rows.len() == all.len() => contig_numbers(all, own),
+            Ok(own) => contig_numbers(&rows.select(all.to_vec()), own),
+            Err(_) => None,
+        };
+        contigs.ok_or_else(|| self.corrupt(Column::MateContig, "a contig number is out of range"))
     }
 
     /// Returns the mate's 0-based start, NULL without one.
@@ -203,6 +202,17 @@ impl AlignmentBlockReader {
 }
 
 /// Reads a mate's contig: 0 is none, 1 the record's own.
+/// Makes mates' contigs of their stored form (see [`mate_contig`]); `None` where one is beyond an `i32`.
+fn contig_numbers(stored: &[i64], own: i32) -> Option<Int32Array> {
+    if stored.iter().any(|&stored| stored > i64::from(i32::MAX) + 2) {
+        return None;
+    }
+    // What has no mate holds 0 under its NULL, which is a number of the dictionary.
+    let number = |&stored: &i64| if stored == 1 { own } else { (stored - 2).max(0) as i32 };
+    let numbers: Vec<i32> = stored.iter().map(number).collect();
+    Some(Int32Array::new(numbers.into(), nulls(stored.iter().map(|&stored| stored != 0))))
+}
+
 pub(super) fn mate_contig(stored: i64, own: Option<u32>) -> Option<u32> {
     match stored {
         0 => None,

@@ -136,9 +136,12 @@ impl AlignmentBlockReader {
     pub(super) fn mate_contigs(&self) -> Result<&[i64], LayoutError> {
         get_or_try(&self.mate_contigs, || {
             let contigs: Vec<i64> = self.integers(Column::MateContig)?;
-            let known = |&contig: &i64| (0..=i64::from(u32::MAX) + 1).contains(&contig);
-            let impossible = |contig: i64| contig == 1 && self.entry.contig.is_none();
-            if contigs.iter().all(known) && !contigs.iter().any(|&contig| impossible(contig)) {
+            let (least, most) = contigs
+                .iter()
+                .fold((0, 0), |(least, most): (i64, i64), &contig| (least.min(contig), most.max(contig)));
+            let known = 0 <= least && most <= i64::from(u32::MAX) + 1;
+            let impossible = self.entry.contig.is_none() && contigs.contains(&1);
+            if known && !impossible {
                 Ok(contigs)
             } else {
                 Err(self.corrupt(Column::MateContig, "a contig number is impossible"))
