@@ -8,7 +8,7 @@ use std::{
     process::ExitCode,
 };
 
-use genomdb_server::{Config, Node};
+use genomdb_server::Node;
 
 use crate::{
     args::Gql,
@@ -25,13 +25,8 @@ pub fn run(arguments: &Gql) -> ExitCode {
         Ok(texts) => texts,
         Err(code) => return code,
     };
-    let runtime = match command::runtime() {
-        Ok(runtime) => runtime,
-        Err(code) => return code,
-    };
-    let _entered = runtime.enter();
-    let node = match command::open(&arguments.data, &Config::default()) {
-        Ok(node) => node,
+    let (runtime, node) = match command::open(&arguments.data) {
+        Ok(opened) => opened,
         Err(code) => return code,
     };
     let code = match texts {

@@ -2,7 +2,7 @@
 
 use std::{path::Path, process::ExitCode, sync::Arc, time::Duration};
 
-use genomdb_server::{CancelToken, Config, LoadReport, LoadRequest, Node, Observer};
+use genomdb_server::{CancelToken, LoadReport, LoadRequest, Node, Observer};
 use indicatif::{HumanBytes, HumanCount};
 
 use crate::{args::Load, command, exit, progress::LoadBar};
@@ -13,13 +13,8 @@ pub fn run(arguments: &Load) -> ExitCode {
         eprintln!("error: --name gives one source its name, and there are {} files", arguments.files.len());
         return ExitCode::from(exit::USAGE);
     }
-    let runtime = match command::runtime() {
-        Ok(runtime) => runtime,
-        Err(code) => return code,
-    };
-    let _entered = runtime.enter();
-    let node = match command::open(&arguments.data, &Config::default()) {
-        Ok(node) => node,
+    let (runtime, node) = match command::open(&arguments.data) {
+        Ok(opened) => opened,
         Err(code) => return code,
     };
     let cancel = CancelToken::new();

@@ -9,7 +9,7 @@ use std::{
 };
 
 use futures::StreamExt;
-use genomdb_server::{Answer, Config, Node, Observer, QueryError, Statement};
+use genomdb_server::{Answer, Node, Observer, QueryError, Statement};
 
 use crate::{
     args::Query,
@@ -68,12 +68,7 @@ impl RunError {
 
 /// Runs `genomdb query`.
 pub fn run(arguments: &Query) -> ExitCode {
-    let opened = command::runtime().and_then(|runtime| {
-        let _entered = runtime.enter();
-        let node = command::open(&arguments.data, &Config::default())?;
-        Ok((runtime, node))
-    });
-    let (runtime, node) = match opened {
+    let (runtime, node) = match command::open(&arguments.data) {
         Ok(opened) => opened,
         Err(code) => return code,
     };
