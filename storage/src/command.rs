@@ -2,14 +2,15 @@
 //!
 //! ```text
 //! conditions   u32, then each: tag u8 (1 absent, 2 present, 3 equals), key, [value]
-//! operations   u32, then each: tag u8 (1 put, 2 delete, 3 delete range, 4 delete to the last key),
-//!              key, [value | key]
+//! operations   u32, then each: tag u8, key, more
+//!              1 put: value   2 delete   3 delete range: key   4 delete to the last key
+//!              5 put until: value, u64 ms   6 add: i64   7 push: end u8, value   8 pop: end u8
 //! key          length u32, bytes        value   length u32, bytes        little-endian
 //! ```
 
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 
-use crate::kv::{Condition, KeyRange, Operation, Transaction, WriteBatch};
+use crate::kv::{Condition, End, KeyRange, Operation, Timestamp, Transaction, WriteBatch};
 
 /// Values from this size on go to the log from where they are; smaller ones are cheaper to copy.
 const BORROWED_VALUE_BYTES_MIN: usize = 1024;
@@ -30,18 +31,30 @@ pub(crate) fn encode(transaction: &Transaction) -> Vec<Bytes> {
         value.into_iter().for_each(|value| pieces.bytes(value));
     }
     pieces.u32(batch.operations().len());
-    for operation in batch.operations() {
-        let (tag, key, more) = match operation {
-            Operation::Put(key, value) => (1, key, Some(value)),
-            Operation::Delete(key) => (2, key, None),
-            Operation::DeleteRange(KeyRange { start, end: Some(end) }) => (3, start, Some(end)),
-            Operation::DeleteRange(KeyRange { start, end: None }) => (4, start, None),
-        };
-        pieces.text.put_u8(tag);
-        pieces.bytes(key);
-        more.into_iter().for_each(|more| pieces.bytes(more));
-    }
+    batch.operations().iter().for_each(|operation| encode_operation(operation, &mut pieces));
     pieces.finish()
+}
+
+fn encode_operation(operation: &Operation, pieces: &mut Pieces) {
+    let (tag, key, more) = match operation {
+        Operation::Put(key, value) => (1, key, Some(value)),
+        Operation::Delete(key) => (2, key, None),
+        Operation::DeleteRange(KeyRange { start, end: Some(end) }) => (3, start, Some(end)),
+        Operation::DeleteRange(KeyRange { start, end: None }) => (4, start, None),
+        Operation::PutUntil(key, value, _) => (5, key, Some(value)),
+        Operation::Add(key, _) => (6, key, None),
+        Operation::Push(key, _, value) => (7, key, Some(value)),
+        Operation::Pop(key, _) => (8, key, None),
+    };
+    pieces.text.put_u8(tag);
+    pieces.bytes(key);
+    more.into_iter().for_each(|more| pieces.bytes(more));
+    match operation {
+        Operation::PutUntil(_, _, until) => pieces.text.put_u64_le(until.0),
+        Operation::Add(_, change) => pieces.text.put_i64_le(*change),
+        Operation::Push(_, end, _) | Operation::Pop(_, end) => pieces.text.put_u8(*end as u8),
+        Operation::Put(..) | Operation::Delete(_) | Operation::DeleteRange(_) => {}
+    }
 }
 
 #[derive(Default)]
@@ -99,6 +112,16 @@ pub(crate) fn decode(payload: Bytes) -> Result<Transaction, &'static str> {
             2 => batch.delete(key),
             3 => batch.delete_range(KeyRange { start: key, end: Some(take_bytes(&mut rest)?) }),
             4 => batch.delete_range(KeyRange { start: key, end: None }),
+            5 => {
+                let value = take_bytes(&mut rest)?;
+                batch.put_until(key, value, Timestamp(rest.try_get_u64_le().map_err(|_| "it ends within a time")?))
+            }
+            6 => batch.add(key, rest.try_get_i64_le().map_err(|_| "it ends within a number")?),
+            7 => {
+                let value = take_bytes(&mut rest)?;
+                batch.push(key, take_end(&mut rest)?, value)
+            }
+            8 => batch.pop(key, take_end(&mut rest)?),
             _ => return Err("unknown operation"),
         };
     }
@@ -107,6 +130,14 @@ pub(crate) fn decode(payload: Bytes) -> Result<Transaction, &'static str> {
 
 fn take_tag(rest: &mut Bytes) -> Result<u8, &'static str> {
     rest.try_get_u8().map_err(|_| "it ends within an operation")
+}
+
+fn take_end(rest: &mut Bytes) -> Result<End, &'static str> {
+    match take_tag(rest)? {
+        0 => Ok(End::Front),
+        1 => Ok(End::Back),
+        _ => Err("unknown end of a deque"),
+    }
 }
 
 fn take_u32(rest: &mut Bytes) -> Result<u32, &'static str> {
@@ -137,7 +168,7 @@ mod tests {
             key().prop_map(Condition::Present),
             (key(), key()).prop_map(|(key, value)| Condition::Equals(key, value)),
         ];
-        let operation = (0..4, key(), key());
+        let operation = (0..8, key(), key());
         let operations = prop::collection::vec(operation, 0..5).prop_map(|steps| {
             let mut batch = WriteBatch::new();
             for (kind, key, more) in steps {
@@ -145,7 +176,11 @@ mod tests {
                     0 => batch.put(key, more),
                     1 => batch.delete(key),
                     2 => batch.delete_range(KeyRange { start: key, end: Some(more) }),
-                    _ => batch.delete_range(KeyRange { start: key, end: None }),
+                    3 => batch.delete_range(KeyRange { start: key, end: None }),
+                    4 => batch.put_until(key, more, Timestamp(7)),
+                    5 => batch.add(key, -3),
+                    6 => batch.push(key, End::Back, more),
+                    _ => batch.pop(key, End::Front),
                 };
             }
             batch

@@ -76,6 +76,28 @@ pub enum Operation {
     Delete(Key),
     /// Removes every key of a range.
     DeleteRange(KeyRange),
+    /// Stores a value that is gone from a moment on.
+    PutUntil(Key, Value, Timestamp),
+    /// Adds to a counter, a value that is a decimal number; an absent one counts as 0.
+    Add(Key, i64),
+    /// Puts an element at one end of a deque, which begins to exist with its first element.
+    Push(Key, End, Value),
+    /// Takes the element at one end of a deque, which ends with its last element.
+    Pop(Key, End),
+}
+
+/// Milliseconds since 1970-01-01 00:00 UTC.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(pub u64);
+
+/// An end of a deque.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum End {
+    /// Where the first element is.
+    Front = 0,
+    /// Where the last element is.
+    Back = 1,
 }
 
 /// Writes that take effect together or not at all; a later step sees the earlier ones.
@@ -111,6 +133,38 @@ impl WriteBatch {
     pub fn delete_range(&mut self, range: KeyRange) -> &mut Self {
         self.bytes += (range.start.len() + range.end.as_ref().map_or(0, Bytes::len)) as u64;
         self.operations.push(Operation::DeleteRange(range));
+        self
+    }
+
+    /// Stores `value` under `key` up to a moment; from then on the key is absent.
+    pub fn put_until(&mut self, key: impl Into<Key>, value: impl Into<Value>, until: Timestamp) -> &mut Self {
+        let (key, value) = (key.into(), value.into());
+        self.bytes += (key.len() + value.len()) as u64;
+        self.operations.push(Operation::PutUntil(key, value, until));
+        self
+    }
+
+    /// Adds to the counter under `key`; an absent one counts as 0.
+    pub fn add(&mut self, key: impl Into<Key>, change: i64) -> &mut Self {
+        let key = key.into();
+        self.bytes += key.len() as u64;
+        self.operations.push(Operation::Add(key, change));
+        self
+    }
+
+    /// Puts `value` at an end of the deque under `key`.
+    pub fn push(&mut self, key: impl Into<Key>, end: End, value: impl Into<Value>) -> &mut Self {
+        let (key, value) = (key.into(), value.into());
+        self.bytes += (key.len() + value.len()) as u64;
+        self.operations.push(Operation::Push(key, end, value));
+        self
+    }
+
+    /// Takes the element at an end of the deque under `key`.
+    pub fn pop(&mut self, key: impl Into<Key>, end: End) -> &mut Self {
+        let key = key.into();
+        self.bytes += key.len() as u64;
+        self.operations.push(Operation::Pop(key, end));
         self
     }
 
@@ -225,7 +279,11 @@ pub(crate) fn check_limits(transaction: &Transaction, config: &Config) -> Result
                 check_key(key, config)?;
                 check_value(key, value, config)?;
             }
-            Operation::Delete(key) => check_key(key, config)?,
+            Operation::PutUntil(key, value, _) | Operation::Push(key, _, value) => {
+                check_key(key, config)?;
+                check_value(key, value, config)?;
+            }
+            Operation::Delete(key) | Operation::Add(key, _) | Operation::Pop(key, _) => check_key(key, config)?,
             Operation::DeleteRange(range) => check_range(range, config)?,
         }
     }

@@ -13,6 +13,8 @@
 //!
 //! `docs/on-disk-format.md` describes the folder.
 
+#[allow(dead_code)]
+mod action;
 mod block_on;
 mod clock;
 mod command;
@@ -21,6 +23,8 @@ mod data_folder;
 mod disk;
 mod error;
 mod kv;
+mod log_id;
+mod range;
 mod recovery;
 mod state;
 mod storage;
@@ -33,7 +37,11 @@ pub use clock::{Clock, SystemClock};
 pub use config::Config;
 pub use disk::{Disk, DiskFile, LocalDisk};
 pub use error::StorageError;
+pub use action::{OperationResult, Session, TransactionId};
 pub use kv::{
-    Condition, Key, KeyRange, Operation, Outcome, ScanLimit, ScanPage, Transaction, Value, WriteBatch,
+    Condition, End, Key, KeyRange, Operation, Outcome, ScanLimit, ScanPage, Timestamp, Transaction, Value,
+    WriteBatch,
 };
+pub use log_id::LogId;
+pub use range::{NodeId, RangeDescriptor, RangeId, Space};
 pub use storage::{Stats, Storage};

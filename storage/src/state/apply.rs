@@ -102,7 +102,7 @@ fn point(operation: &Operation) -> Option<(&Key, Option<&Value>)> {
     match operation {
         Operation::Put(key, value) => Some((key, Some(value))),
         Operation::Delete(key) => Some((key, None)),
-        Operation::DeleteRange(_) => None,
+        _ => None,
     }
 }
 
