@@ -26,18 +26,22 @@ mod kv;
 mod log_id;
 mod range;
 mod recovery;
+#[allow(dead_code)]
+mod rpc;
 mod state;
 mod storage;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod wal;
+#[allow(dead_code)]
+mod wire;
 mod writer;
 
+pub use action::{OperationResult, Session, TransactionId};
 pub use clock::{Clock, SystemClock};
 pub use config::Config;
 pub use disk::{Disk, DiskFile, LocalDisk};
 pub use error::StorageError;
-pub use action::{OperationResult, Session, TransactionId};
 pub use kv::{
     Condition, End, Key, KeyRange, Operation, Outcome, ScanLimit, ScanPage, Timestamp, Transaction, Value,
     WriteBatch,

@@ -1,0 +1,99 @@
+//! What nodes and clients ask each other, and its bytes; Raft's own messages are in `raft::message`.
+
+mod answer;
+mod failure;
+mod request;
+
+pub(crate) use answer::{Answer, Identity, Peer};
+pub(crate) use failure::Failure;
+pub(crate) use request::{Admin, Query, ReadMode, Request};
+
+use bytes::Bytes;
+
+use crate::{
+    action::TransactionId,
+    kv::{Key, KeyRange, Timestamp},
+    range::{RangeDescriptor, RangeId, Space},
+    wire::{Malformed, Reader, Writer},
+};
+
+/// A lock that a read met.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Lock {
+    pub(crate) key: Key,
+    pub(crate) id: TransactionId,
+    /// The key whose range knows how the transaction stands.
+    pub(crate) primary: Key,
+    /// From then on anybody may decide against the transaction.
+    pub(crate) deadline: Timestamp,
+}
+
+impl Lock {
+    fn write(writer: &mut Writer, lock: &Self) {
+        writer.bytes(&lock.key).u128(lock.id.0).bytes(&lock.primary).u64(lock.deadline.0);
+    }
+
+    fn read(reader: &mut Reader) -> Result<Self, Malformed> {
+        Ok(Self {
+            key: reader.bytes()?,
+            id: TransactionId(reader.u128()?),
+            primary: reader.bytes()?,
+            deadline: Timestamp(reader.u64()?),
+        })
+    }
+}
+
+pub(crate) fn write_key_range(writer: &mut Writer, range: &KeyRange) {
+    writer.bytes(&range.start).option(range.end.as_ref(), |writer, end| {
+        writer.bytes(end);
+    });
+}
+
+pub(crate) fn read_key_range(reader: &mut Reader) -> Result<KeyRange, Malformed> {
+    Ok(KeyRange { start: reader.bytes()?, end: reader.option(Reader::bytes)? })
+}
+
+pub(crate) fn write_descriptor(writer: &mut Writer, descriptor: &RangeDescriptor) {
+    writer.u64(descriptor.id.0).u8(descriptor.space as u8);
+    write_key_range(writer, &descriptor.keys);
+    writer.u64(descriptor.version);
+}
+
+pub(crate) fn read_descriptor(reader: &mut Reader) -> Result<RangeDescriptor, Malformed> {
+    let id = RangeId(reader.u64()?);
+    let space = match reader.u8()? {
+        0 => Space::User,
+        1 => Space::Placement,
+        _ => return Err("unknown space"),
+    };
+    Ok(RangeDescriptor { id, space, keys: read_key_range(reader)?, version: reader.u64()? })
+}
+
+/// Encodes the answer to a request.
+pub(crate) fn encode_result(result: &Result<Answer, Failure>) -> Bytes {
+    match result {
+        Ok(answer) => {
+            let mut writer = Writer::with_capacity(answer.size_hint());
+            writer.u8(0);
+            answer.write(&mut writer);
+            writer.finish()
+        }
+        Err(failure) => {
+            let mut writer = Writer::default();
+            writer.u8(1);
+            failure.write(&mut writer);
+            writer.finish()
+        }
+    }
+}
+
+/// Decodes the answer to a request.
+pub(crate) fn decode_result(bytes: Bytes) -> Result<Result<Answer, Failure>, Malformed> {
+    let mut reader = Reader::new(bytes);
+    let result = match reader.u8()? {
+        0 => Ok(Answer::read(&mut reader)?),
+        1 => Err(Failure::read(&mut reader)?),
+        _ => return Err("neither an answer nor a failure"),
+    };
+    reader.finish(result)
+}
