@@ -23,9 +23,15 @@ mod data_folder;
 mod disk;
 mod error;
 mod kv;
+#[allow(dead_code)]
+mod log;
 mod log_id;
+#[allow(dead_code)]
+mod raft;
 mod range;
 mod recovery;
+#[allow(dead_code)]
+mod runtime;
 mod state;
 mod storage;
 #[cfg(feature = "testing")]
