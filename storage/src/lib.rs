@@ -23,11 +23,17 @@ mod data_folder;
 mod disk;
 mod error;
 mod kv;
+#[allow(dead_code)]
+mod log;
 mod log_id;
+#[allow(dead_code)]
+mod raft;
 mod range;
 mod recovery;
 #[allow(dead_code)]
 mod rpc;
+#[allow(dead_code)]
+mod runtime;
 mod state;
 mod storage;
 #[cfg(feature = "testing")]

@@ -1,0 +1,4 @@
+//! Raft: the only place that knows openraft.
+
+pub(crate) mod membership;
+pub(crate) mod types;
