@@ -1,5 +1,7 @@
 //! What the log of a range says: one action, with what makes it safe to send twice.
 
+mod codec;
+
 use crate::{
     kv::{Key, Timestamp, Transaction, Value},
     range::{RangeDescriptor, RangeId},
@@ -99,4 +101,16 @@ pub(crate) enum Refusal {
     AlreadyDecided { committed: bool },
     /// The session is already further: the response to this request is no longer known.
     Superseded,
+    /// `Prepare` of a `DeleteRange`: locks are for keys, and keys to come cannot be locked.
+    NotLockable { key: Key },
+}
+
+impl Refusal {
+    /// Whether a session remembers it.
+    ///
+    /// What it does not remember must be sent again with the same sequence: with a new one, a copy of
+    /// the first that is still on its way could take effect beside it.
+    pub(crate) const fn is_remembered(&self) -> bool {
+        !matches!(self, Self::Version(_) | Self::NotInRange { .. } | Self::Locked { .. } | Self::Superseded)
+    }
 }

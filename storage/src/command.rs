@@ -8,18 +8,37 @@
 //! key          length u32, bytes        value   length u32, bytes        little-endian
 //! ```
 
-use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
+use bytes::{BufMut as _, Bytes, BytesMut};
 
-use crate::kv::{Condition, End, KeyRange, Operation, Timestamp, Transaction, WriteBatch};
+use crate::{
+    fields::{self, Reason, put_length, take_bytes, take_i64, take_timestamp, take_u8, take_u32},
+    kv::{Condition, End, KeyRange, Operation, Transaction, WriteBatch},
+};
 
 /// Values from this size on go to the log from where they are; smaller ones are cheaper to copy.
 const BORROWED_VALUE_BYTES_MIN: usize = 1024;
 
 /// Encodes a transaction, in pieces: large values are not copied.
 pub(crate) fn encode(transaction: &Transaction) -> Vec<Bytes> {
-    let mut pieces = Pieces::default();
+    let mut pieces =
+        Pieces { text: BytesMut::new(), pieces: Vec::new(), borrowed_bytes_min: BORROWED_VALUE_BYTES_MIN };
+    encode_transaction(transaction, &mut pieces);
+    pieces.finish()
+}
+
+/// Appends a transaction to `text`, in one piece.
+pub(crate) fn encode_into(transaction: &Transaction, text: &mut BytesMut) {
+    let operations = transaction.batch.operations().len() + transaction.conditions.len();
+    text.reserve(transaction.batch.bytes() as usize + 32 * operations + 8);
+    let mut pieces =
+        Pieces { text: std::mem::take(text), pieces: Vec::new(), borrowed_bytes_min: usize::MAX };
+    encode_transaction(transaction, &mut pieces);
+    *text = pieces.text;
+}
+
+fn encode_transaction(transaction: &Transaction, pieces: &mut Pieces) {
     let Transaction { conditions, batch } = transaction;
-    pieces.u32(conditions.len());
+    put_length(&mut pieces.text, conditions.len());
     for condition in conditions {
         let (tag, value) = match condition {
             Condition::Absent(_) => (1, None),
@@ -30,9 +49,8 @@ pub(crate) fn encode(transaction: &Transaction) -> Vec<Bytes> {
         pieces.bytes(condition.key());
         value.into_iter().for_each(|value| pieces.bytes(value));
     }
-    pieces.u32(batch.operations().len());
-    batch.operations().iter().for_each(|operation| encode_operation(operation, &mut pieces));
-    pieces.finish()
+    put_length(&mut pieces.text, batch.operations().len());
+    batch.operations().iter().for_each(|operation| encode_operation(operation, pieces));
 }
 
 fn encode_operation(operation: &Operation, pieces: &mut Pieces) {
@@ -57,21 +75,17 @@ fn encode_operation(operation: &Operation, pieces: &mut Pieces) {
     }
 }
 
-#[derive(Default)]
 struct Pieces {
     text: BytesMut,
     pieces: Vec<Bytes>,
+    /// From this length on bytes are a piece of their own.
+    borrowed_bytes_min: usize,
 }
 
 impl Pieces {
-    fn u32(&mut self, number: usize) {
-        // Lengths and counts are within the limits of `Config`, all far below 4 Gi.
-        self.text.put_u32_le(u32::try_from(number).unwrap_or(u32::MAX));
-    }
-
     fn bytes(&mut self, bytes: &Bytes) {
-        self.u32(bytes.len());
-        if bytes.len() < BORROWED_VALUE_BYTES_MIN {
+        put_length(&mut self.text, bytes.len());
+        if bytes.len() < self.borrowed_bytes_min {
             self.text.put_slice(bytes);
         } else {
             self.pieces.push(self.text.split().freeze());
@@ -92,81 +106,68 @@ impl Pieces {
 /// # Errors
 ///
 /// Says what is wrong, if these bytes are not exactly one transaction.
-pub(crate) fn decode(payload: Bytes) -> Result<Transaction, &'static str> {
+pub(crate) fn decode(payload: Bytes) -> Result<Transaction, Reason> {
     let mut rest = payload;
+    let transaction = take_transaction(&mut rest)?;
+    fields::finish(&rest, transaction)
+}
+
+/// Takes one transaction from the front of `rest`.
+pub(crate) fn take_transaction(rest: &mut Bytes) -> Result<Transaction, Reason> {
     let mut conditions = Vec::new();
-    for _ in 0..take_u32(&mut rest)? {
-        let (tag, key) = (take_tag(&mut rest)?, take_bytes(&mut rest)?);
+    for _ in 0..take_u32(rest)? {
+        let (tag, key) = (take_u8(rest)?, take_bytes(rest)?);
         conditions.push(match tag {
             1 => Condition::Absent(key),
             2 => Condition::Present(key),
-            3 => Condition::Equals(key, take_bytes(&mut rest)?),
+            3 => Condition::Equals(key, take_bytes(rest)?),
             _ => return Err("unknown condition"),
         });
     }
     let mut batch = WriteBatch::new();
-    for _ in 0..take_u32(&mut rest)? {
-        let (tag, key) = (take_tag(&mut rest)?, take_bytes(&mut rest)?);
+    for _ in 0..take_u32(rest)? {
+        let (tag, key) = (take_u8(rest)?, take_bytes(rest)?);
         match tag {
-            1 => batch.put(key, take_bytes(&mut rest)?),
+            1 => batch.put(key, take_bytes(rest)?),
             2 => batch.delete(key),
-            3 => batch.delete_range(KeyRange { start: key, end: Some(take_bytes(&mut rest)?) }),
+            3 => batch.delete_range(KeyRange { start: key, end: Some(take_bytes(rest)?) }),
             4 => batch.delete_range(KeyRange { start: key, end: None }),
             5 => {
-                let value = take_bytes(&mut rest)?;
-                batch.put_until(
-                    key,
-                    value,
-                    Timestamp(rest.try_get_u64_le().map_err(|_| "it ends within a time")?),
-                )
+                let value = take_bytes(rest)?;
+                batch.put_until(key, value, take_timestamp(rest)?)
             }
-            6 => batch.add(key, rest.try_get_i64_le().map_err(|_| "it ends within a number")?),
+            6 => batch.add(key, take_i64(rest)?),
             7 => {
-                let value = take_bytes(&mut rest)?;
-                batch.push(key, take_end(&mut rest)?, value)
+                let value = take_bytes(rest)?;
+                batch.push(key, take_end(rest)?, value)
             }
-            8 => batch.pop(key, take_end(&mut rest)?),
+            8 => batch.pop(key, take_end(rest)?),
             _ => return Err("unknown operation"),
         };
     }
-    if rest.is_empty() { Ok(Transaction { conditions, batch }) } else { Err("bytes left over") }
+    Ok(Transaction { conditions, batch })
 }
 
-fn take_tag(rest: &mut Bytes) -> Result<u8, &'static str> {
-    rest.try_get_u8().map_err(|_| "it ends within an operation")
-}
-
-fn take_end(rest: &mut Bytes) -> Result<End, &'static str> {
-    match take_tag(rest)? {
+fn take_end(rest: &mut Bytes) -> Result<End, Reason> {
+    match take_u8(rest)? {
         0 => Ok(End::Front),
         1 => Ok(End::Back),
         _ => Err("unknown end of a deque"),
     }
 }
 
-fn take_u32(rest: &mut Bytes) -> Result<u32, &'static str> {
-    rest.try_get_u32_le().map_err(|_| "it ends within a number")
-}
-
-fn take_bytes(rest: &mut Bytes) -> Result<Bytes, &'static str> {
-    let length = take_u32(rest)? as usize;
-    if length > rest.len() {
-        return Err("it ends within a key or value");
-    }
-    Ok(rest.split_to(length))
-}
-
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::kv::Timestamp;
 
-    fn key() -> impl Strategy<Value = Bytes> {
+    pub(crate) fn key() -> impl Strategy<Value = Bytes> {
         prop::collection::vec(any::<u8>(), 0..2000).prop_map(Bytes::from)
     }
 
-    fn transaction() -> impl Strategy<Value = Transaction> {
+    pub(crate) fn transaction() -> impl Strategy<Value = Transaction> {
         let condition = prop_oneof![
             key().prop_map(Condition::Absent),
             key().prop_map(Condition::Present),

@@ -2,6 +2,8 @@
 
 use std::{io, path::PathBuf, sync::Arc};
 
+use crate::range::RangeId;
+
 /// An error of the store.
 ///
 /// Cloneable, since one failed fsync answers every writer that waited for it.
@@ -118,6 +120,34 @@ pub enum StorageError {
         /// What it said.
         #[source]
         source: Arc<redb::Error>,
+    },
+    /// This node does not have the range, or not all of it yet.
+    #[error("range {range} is not on this node")]
+    RangeAbsent {
+        /// The range.
+        range: RangeId,
+    },
+    /// A snapshot that would take keys from another range of this node.
+    #[error("range {range} overlaps range {other}, which this node has")]
+    RangeOverlap {
+        /// The range of the snapshot.
+        range: RangeId,
+        /// The other one.
+        other: RangeId,
+    },
+    /// A part of a snapshot that is not what was sent.
+    #[error("the snapshot of range {range} cannot be installed: {reason}")]
+    Snapshot {
+        /// The range.
+        range: RangeId,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The folder was not closed by the older version that wrote it.
+    #[error("`{}` was written by an older version and not closed; open and close it with that version first", path.display())]
+    NotClosed {
+        /// The state file.
+        path: PathBuf,
     },
     /// The store was closed.
     #[error("the store is closed")]

@@ -86,6 +86,31 @@ pub enum Operation {
     Pop(Key, End),
 }
 
+impl Operation {
+    /// Its key; of a range the first one.
+    pub const fn key(&self) -> &Key {
+        match self {
+            Self::DeleteRange(range) => &range.start,
+            Self::Put(key, _)
+            | Self::Delete(key)
+            | Self::PutUntil(key, ..)
+            | Self::Add(key, _)
+            | Self::Push(key, ..)
+            | Self::Pop(key, _) => key,
+        }
+    }
+
+    /// Bytes of keys and values.
+    fn bytes(&self) -> u64 {
+        let more = match self {
+            Self::Put(_, value) | Self::PutUntil(_, value, _) | Self::Push(_, _, value) => value.len(),
+            Self::DeleteRange(range) => range.end.as_ref().map_or(0, Bytes::len),
+            Self::Delete(_) | Self::Add(..) | Self::Pop(..) => 0,
+        };
+        (self.key().len() + more) as u64
+    }
+}
+
 /// Milliseconds since 1970-01-01 00:00 UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(pub u64);
@@ -181,6 +206,14 @@ impl WriteBatch {
     /// Whether there is nothing to do.
     pub const fn is_empty(&self) -> bool {
         self.operations.is_empty()
+    }
+}
+
+impl FromIterator<Operation> for WriteBatch {
+    fn from_iter<I: IntoIterator<Item = Operation>>(operations: I) -> Self {
+        let operations: Vec<Operation> = operations.into_iter().collect();
+        let bytes = operations.iter().map(Operation::bytes).sum();
+        Self { operations, bytes }
     }
 }
 

@@ -22,6 +22,8 @@ mod config;
 mod data_folder;
 mod disk;
 mod error;
+#[allow(dead_code)]
+mod fields;
 mod kv;
 #[allow(dead_code)]
 mod log;

@@ -4,10 +4,24 @@
 //! durably. The place in the log up to which the state reaches lies in the same transaction.
 
 mod apply;
+#[allow(dead_code)]
+mod events;
+#[allow(dead_code)]
+mod fault;
+#[allow(dead_code)]
+mod group;
 mod overlay;
 mod page_checksums;
 mod page_file;
 mod read;
+#[allow(dead_code)]
+mod state_file;
+#[allow(dead_code)]
+mod store;
+#[allow(dead_code)]
+mod tables;
+#[allow(dead_code)]
+mod view;
 
 use std::{
     path::{Path, PathBuf},
@@ -18,7 +32,16 @@ use parking_lot::{RwLock, RwLockReadGuard};
 use redb::{Database, Durability, ReadableDatabase as _, ReadableTableMetadata as _, TableDefinition};
 
 pub(crate) use apply::Entry;
+#[allow(unused_imports)]
+pub(crate) use events::{Change, Compacted, Event, Events};
+#[allow(unused_imports)]
+pub(crate) use group::{Group, GroupEntries, Membership, Payload, Phase};
 pub(crate) use page_file::{Detachment, PageFile};
+
+#[allow(unused_imports)]
+pub(crate) use store::Store;
+#[allow(unused_imports)]
+pub(crate) use view::{DequePage, LockFound, Read, View};
 
 use self::page_file::Backend;
 use crate::{disk::Disk, error::StorageError, wal::LogPosition};

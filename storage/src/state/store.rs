@@ -1,0 +1,129 @@
+//! The state machine of a node: what all its ranges hold, in one redb file.
+//!
+//! ```text
+//! apply        entries of many groups → one redb transaction, not durable → responses
+//! checkpoint   one durable commit → up to where each group's log may be purged
+//! view         one redb read transaction: reads, locks, descriptors of one moment
+//! snapshot     the same, as checked chunks;  installer   chunks → a range on another node
+//! ```
+//! A group's applied entry changes in one transaction with the data (STATE-1).
+
+use std::{collections::BTreeMap, path::Path, path::PathBuf, sync::Arc};
+
+use redb::{Durability, ReadableTable as _, WriteTransaction};
+
+use super::{
+    events::EventRings,
+    fault::Fault,
+    group::{Group, GroupRow, Phase},
+    page_file::{Detachment, PageFile},
+    state_file::StateFile,
+    tables::{GROUPS, SESSIONS, SPACES, SpaceTables},
+    view::View,
+};
+use crate::{disk::Disk, error::StorageError, log_id::LogId, range::RangeId};
+
+/// The state of a node.
+#[derive(Debug)]
+pub(crate) struct Store {
+    pub(super) file: StateFile,
+    pub(super) events: EventRings,
+}
+
+impl Store {
+    /// Creates the state file with these groups, live and empty, in place of what has the name.
+    ///
+    /// A crash before it is whole leaves no file of that name.
+    pub(crate) fn create(path: &Path, disk: &dyn Disk, groups: &[Group]) -> Result<(), StorageError> {
+        const CACHE_BYTES: u64 = 1 << 20;
+        let pages = Arc::new(PageFile::create(path.with_file_name("new.redb"), disk)?);
+        let file = StateFile::open(Arc::clone(&pages), CACHE_BYTES)?;
+        file.write(Durability::Immediate, |transaction| write_groups(transaction, groups))?;
+        file.close();
+        match pages.detachment() {
+            None => pages.publish(path, disk),
+            Some(Detachment::Failed(error)) => Err(error),
+            Some(Detachment::DiskFull | Detachment::Idle) => {
+                Err(StorageError::io("create", path, std::io::ErrorKind::StorageFull.into()))
+            }
+        }
+    }
+
+    /// Opens the state file; `None` if there is none. Nothing is written to it before
+    /// [`PageFile::attach`].
+    ///
+    /// A file of format 1 must be upgraded before anything else: [`Store::old_format`].
+    pub(crate) fn open(
+        path: PathBuf,
+        disk: &dyn Disk,
+        cache_bytes: u64,
+    ) -> Result<Option<Self>, StorageError> {
+        let Some(pages) = PageFile::open(path, disk)? else { return Ok(None) };
+        let file = StateFile::open(Arc::new(pages), cache_bytes)?;
+        Ok(Some(Self { file, events: EventRings::default() }))
+    }
+
+    /// The file under it.
+    pub(crate) fn pages(&self) -> &PageFile {
+        &self.file.pages
+    }
+
+    /// The groups of this node, by range, as of what is applied.
+    ///
+    /// One that is [`Phase::Installing`] after opening was left so by a crash: remove it.
+    pub(crate) fn groups(&self) -> Result<Vec<Group>, StorageError> {
+        self.view()?.groups()
+    }
+
+    /// A moment of the state, to read.
+    pub(crate) fn view(&self) -> Result<View, StorageError> {
+        Ok(View::new(self.file.read()?, Arc::clone(&self.file.pages)))
+    }
+
+    /// Makes everything applied durable; the logs may be purged up to what it returns.
+    ///
+    /// `None` if the file takes no writes; then nothing is durable that was not before.
+    pub(crate) fn checkpoint(&self) -> Result<Option<BTreeMap<RangeId, LogId>>, StorageError> {
+        let applied = self.file.write(Durability::Immediate, |transaction| {
+            let groups = transaction.open_table(GROUPS)?;
+            let mut applied = BTreeMap::new();
+            for row in groups.iter()? {
+                let (range, row) = row?;
+                let GroupRow { group, .. } = GroupRow::decode(row.value()).map_err(Fault::row("groups"))?;
+                if group.phase == Phase::Live {
+                    applied.insert(RangeId(range.value()), group.applied);
+                }
+            }
+            Ok(applied)
+        })?;
+        Ok(self.pages().detachment().is_none().then_some(applied))
+    }
+
+    /// Rewrites the file to be as small as possible. Waits for writers.
+    ///
+    /// # Errors
+    ///
+    /// While a view or snapshot exists, as redb's `TransactionInProgress`.
+    pub(crate) fn compact(&self) -> Result<(), StorageError> {
+        self.file.compact()
+    }
+
+    /// Closes the file; later calls answer [`StorageError::Closed`]. Views made before go on.
+    pub(crate) fn close(&self) {
+        self.file.close();
+    }
+}
+
+/// Creates all tables and writes rows for new groups.
+pub(super) fn write_groups(transaction: &WriteTransaction, groups: &[Group]) -> Result<(), Fault> {
+    for space in SPACES {
+        SpaceTables::open(transaction, space)?;
+    }
+    transaction.open_table(SESSIONS)?;
+    let mut table = transaction.open_table(GROUPS)?;
+    for group in groups {
+        let row = GroupRow { group: group.clone(), bytes: 0 };
+        table.insert(group.descriptor.id.0, row.encode().as_ref())?;
+    }
+    Ok(())
+}
