@@ -2,13 +2,17 @@
 
 use std::{
     fmt,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
+
+use crate::kv::Timestamp;
 
 /// A clock that never runs backwards.
 pub trait Clock: fmt::Debug + Send + Sync {
     /// Returns the time since some fixed moment.
     fn now(&self) -> Duration;
+    /// Returns the time of day, which may run backwards and differ between nodes.
+    fn wall(&self) -> Timestamp;
 }
 
 /// The clock of the operating system.
@@ -31,5 +35,10 @@ impl Default for SystemClock {
 impl Clock for SystemClock {
     fn now(&self) -> Duration {
         self.0.elapsed()
+    }
+
+    fn wall(&self) -> Timestamp {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
     }
 }

@@ -63,10 +63,65 @@ pub struct Config {
     ///
     /// Default: 16 MiB. Bounds: 0..=1 TiB.
     pub disk_reserve_bytes: u64,
+    /// How the replicas of a range keep each other informed.
+    pub raft: RaftConfig,
+    /// What is switched off to see that a test notices; nothing, but in such a test.
+    #[doc(hidden)]
+    pub sabotage: Sabotage,
     /// Where time comes from.
     pub clock: Arc<dyn Clock>,
     /// Where bytes are kept.
     pub disk: Arc<dyn Disk>,
+}
+
+/// Timing and lengths of Raft.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RaftConfig {
+    /// How often a leader tells its followers that it is there.
+    ///
+    /// Default: 250 ms. Bounds: 10 ms..=10 s.
+    pub heartbeat_interval: Duration,
+    /// How long a follower waits for its leader at least, before it stands for election; up to twice.
+    ///
+    /// Default: 1.5 s. Bounds: three heartbeats..=100 s.
+    pub election_timeout: Duration,
+    /// How long a piece of a snapshot may take.
+    ///
+    /// Default: 10 s. Bounds: 100 ms..=10 min.
+    pub snapshot_timeout: Duration,
+    /// Entries kept behind a snapshot for followers that are a little behind.
+    ///
+    /// Default: 4,096. Bounds: 0..=10,000,000.
+    pub log_entries_kept: u64,
+    /// Bytes of a range's log at which it is replaced by a snapshot.
+    ///
+    /// Default: 64 MiB. Bounds: 4 KiB..=16 GiB.
+    pub log_bytes_max: u64,
+}
+
+impl Default for RaftConfig {
+    fn default() -> Self {
+        Self {
+            heartbeat_interval: Duration::from_millis(250),
+            election_timeout: Duration::from_millis(1500),
+            snapshot_timeout: Duration::from_secs(10),
+            log_entries_kept: 4096,
+            log_bytes_max: 64 * MIB,
+        }
+    }
+}
+
+/// Parts that a test switches off to see that it fails without them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sabotage {
+    /// The log says that it is durable without asking the disk.
+    pub no_fsync: bool,
+    /// A leader answers reads without asking whether it still leads.
+    pub no_read_barrier: bool,
+    /// A range takes requests that were meant for what it was before.
+    pub no_version_check: bool,
+    /// A retried request is done again.
+    pub no_sessions: bool,
 }
 
 impl Default for Config {
@@ -84,6 +139,8 @@ impl Default for Config {
             checkpoint_bytes: 48 * MIB,
             checkpoint_interval: Duration::from_secs(1),
             disk_reserve_bytes: 16 * MIB,
+            raft: RaftConfig::default(),
+            sabotage: Sabotage::default(),
             clock: Arc::new(SystemClock::new()),
             disk: Arc::new(LocalDisk),
         }
@@ -98,7 +155,20 @@ impl Config {
     /// [`StorageError::InvalidConfig`] names the first field that is out of bounds.
     pub fn validate(&self) -> Result<(), StorageError> {
         let interval_ms = u64::try_from(self.checkpoint_interval.as_millis()).unwrap_or(u64::MAX);
+        let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        let raft = &self.raft;
+        let heartbeat = ms(raft.heartbeat_interval);
         let checks = [
+            ("raft.heartbeat_interval", heartbeat, 10..=10_000, "10 ms..=10 s"),
+            (
+                "raft.election_timeout",
+                ms(raft.election_timeout),
+                heartbeat.saturating_mul(3)..=100_000,
+                "three heartbeats..=100 s",
+            ),
+            ("raft.snapshot_timeout", ms(raft.snapshot_timeout), 100..=600_000, "100 ms..=10 min"),
+            ("raft.log_entries_kept", raft.log_entries_kept, 0..=10_000_000, "0..=10,000,000"),
+            ("raft.log_bytes_max", raft.log_bytes_max, 4 * KIB..=16 * GIB, "4 KiB..=16 GiB"),
             ("cache_bytes", self.cache_bytes, MIB..=64 * GIB, "1 MiB..=64 GiB"),
             ("key_bytes_max", self.key_bytes_max, 1..=32 * KIB, "1..=32 KiB"),
             ("value_bytes_max", self.value_bytes_max, 1..=GIB, "1..=1 GiB"),

@@ -111,6 +111,21 @@ impl Operation {
     }
 }
 
+impl Operation {
+    /// The key that it changes; of a range the first.
+    pub const fn key(&self) -> &Key {
+        match self {
+            Self::Put(key, _)
+            | Self::Delete(key)
+            | Self::PutUntil(key, ..)
+            | Self::Add(key, _)
+            | Self::Push(key, ..)
+            | Self::Pop(key, _) => key,
+            Self::DeleteRange(range) => &range.start,
+        }
+    }
+}
+
 /// Milliseconds since 1970-01-01 00:00 UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(pub u64);
@@ -191,6 +206,19 @@ impl WriteBatch {
         self.bytes += key.len() as u64;
         self.operations.push(Operation::Pop(key, end));
         self
+    }
+
+    /// Appends a step.
+    pub(crate) fn push_operation(&mut self, operation: Operation) {
+        match operation {
+            Operation::Put(key, value) => self.put(key, value),
+            Operation::Delete(key) => self.delete(key),
+            Operation::DeleteRange(range) => self.delete_range(range),
+            Operation::PutUntil(key, value, until) => self.put_until(key, value, until),
+            Operation::Add(key, change) => self.add(key, change),
+            Operation::Push(key, end, value) => self.push(key, end, value),
+            Operation::Pop(key, end) => self.pop(key, end),
+        };
     }
 
     /// The steps, in order.

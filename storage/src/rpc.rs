@@ -1,10 +1,12 @@
 //! What nodes and clients ask each other, and its bytes; Raft's own messages are in `raft::message`.
 
 mod answer;
+mod events;
 mod failure;
 mod request;
 
 pub(crate) use answer::{Answer, Identity, Peer};
+pub(crate) use events::{decode_events, encode_events};
 pub(crate) use failure::Failure;
 pub(crate) use request::{Admin, Query, ReadMode, Request};
 
@@ -13,7 +15,7 @@ use bytes::Bytes;
 use crate::{
     action::TransactionId,
     kv::{Key, KeyRange, Timestamp},
-    range::{RangeDescriptor, RangeId, Space},
+    range::{NodeId, RangeDescriptor, RangeId, Space},
     wire::{Malformed, Reader, Writer},
 };
 
@@ -40,6 +42,34 @@ impl Lock {
             primary: reader.bytes()?,
             deadline: Timestamp(reader.u64()?),
         })
+    }
+}
+
+/// A range, and where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Route {
+    pub(crate) descriptor: RangeDescriptor,
+    /// Who votes in its group.
+    pub(crate) nodes: Vec<NodeId>,
+    pub(crate) leader: Option<NodeId>,
+}
+
+impl Route {
+    fn write(writer: &mut Writer, route: &Self) {
+        write_descriptor(writer, &route.descriptor);
+        writer
+            .list(route.nodes.iter(), |writer, node| {
+                writer.u64(node.0);
+            })
+            .option(route.leader, |writer, node| {
+                writer.u64(node.0);
+            });
+    }
+
+    fn read(reader: &mut Reader) -> Result<Self, Malformed> {
+        let node = |reader: &mut Reader| reader.u64().map(NodeId);
+        let descriptor = read_descriptor(reader)?;
+        Ok(Self { descriptor, nodes: reader.list(node)?, leader: reader.option(node)? })
     }
 }
 

@@ -1,35 +1,56 @@
-//! The handle that callers hold: blocking inside, async at the door.
+//! The handle that callers hold: a folder of this process, or a cluster; they see no difference.
 
-use std::{
-    future::Future,
-    path::Path,
-    sync::{Arc, atomic::Ordering},
-};
+mod embedded;
+mod operations;
 
-use parking_lot::Mutex;
-use tokio::sync::{Semaphore, oneshot};
+use std::{sync::Arc, time::Duration};
 
+use tokio::sync::Semaphore;
+
+use self::embedded::Embedded;
 use crate::{
-    block_on::block_on,
+    client::Client,
+    cluster::Door,
     config::Config,
-    data_folder::DataFolder,
     error::StorageError,
     kv::{
-        Key, KeyRange, Outcome, ScanLimit, ScanPage, Transaction, Value, WriteBatch, check_limits,
-        check_range,
+        Key, KeyRange, Outcome, ScanLimit, ScanPage, Transaction, Value, WriteBatch, check_limits, check_range,
     },
-    recovery::{Recovered, recover},
-    wal::{self, Log, LogOptions},
-    writer::{Maintenance, Message, Reply, Request, Shared, Writer},
+    range::Space,
+    rpc::ReadMode,
+    runtime::InRuntime,
 };
 
 /// Writes in flight are counted in units of this many bytes.
 const PERMIT_BYTES: u64 = 1024;
 
-/// An ordered key-value store in one folder; cheap to clone, all clones are the same store.
+/// How fresh what is read must be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Freshness {
+    /// It has everything that was acknowledged before the read began; asked of the leader.
+    #[default]
+    Linearizable,
+    /// The same, read from the replica of this process if there is one: for scans of much data.
+    LinearizableNearby,
+    /// It may be older, by this much at most (as far as the clocks of the nodes agree).
+    Stale(Duration),
+}
+
+impl From<Freshness> for ReadMode {
+    fn from(freshness: Freshness) -> Self {
+        match freshness {
+            Freshness::Linearizable => Self::Linearizable,
+            Freshness::LinearizableNearby => Self::Follower,
+            Freshness::Stale(bound) => Self::Stale(bound),
+        }
+    }
+}
+
+/// An ordered key-value store; cheap to clone, all clones are the same store.
 ///
 /// What was acknowledged is durable and seen by every read that begins later. A write whose future is
-/// dropped may still take effect. Dropping the last handle closes the store and waits for that.
+/// dropped may still take effect. Dropping the last handle of an embedded store closes it and waits for
+/// that.
 ///
 /// # Examples
 ///
@@ -49,24 +70,24 @@ const PERMIT_BYTES: u64 = 1024;
 /// # }
 /// ```
 #[derive(Clone, Debug)]
-pub struct Storage(Arc<Inner>);
-
-#[derive(Debug)]
-struct Inner {
-    shared: Arc<Shared>,
-    writes_in_flight: Arc<Semaphore>,
-    /// Threads are started by the first write: a process that only reads has none.
-    writer: Mutex<WriterState>,
-    /// Held until everything else is closed.
-    folder: Mutex<Option<DataFolder>>,
+pub struct Storage {
+    inner: Arc<Inner>,
+    freshness: Freshness,
 }
 
 #[derive(Debug)]
-enum WriterState {
-    /// Waits for the first write.
-    Waiting(Log),
-    Running(Writer),
-    Closed,
+struct Inner {
+    config: Config,
+    store: Kind,
+    writes_in_flight: Arc<Semaphore>,
+}
+
+#[derive(Debug)]
+enum Kind {
+    /// A folder that this process has alone.
+    Embedded(Embedded),
+    /// A cluster, of which this process may be a node.
+    Cluster(Door),
 }
 
 /// How large the store is.
@@ -78,62 +99,107 @@ pub struct Stats {
     pub state_bytes: u64,
     /// Bytes in the log's segments.
     pub log_bytes: u64,
-    /// Number of the last applied entry.
+    /// Number of the last applied entry of the first range.
     pub applied_index: u64,
 }
 
 impl Storage {
-    /// Opens the store in `folder`, creating it if absent, and replays what a crash left in the log.
+    /// Opens the store in `folder`, creating it if absent, and applies what a crash left in the log.
     ///
     /// # Errors
     ///
     /// [`StorageError::InUse`] names the process that has the folder open;
-    /// [`StorageError::Corrupt`] the bytes that are not what was written.
-    pub fn open(folder: impl AsRef<Path>, config: Config) -> Result<Self, StorageError> {
+    /// [`StorageError::Corrupt`] the bytes that are not what was written;
+    /// [`StorageError::Member`] says that the folder belongs to a node of a larger cluster.
+    pub fn open(folder: impl AsRef<std::path::Path>, config: Config) -> Result<Self, StorageError> {
         config.validate()?;
-        let folder = DataFolder::open(folder.as_ref(), config.disk.as_ref())?;
-        let Recovered { state, durable, next_segment, next_index } = recover(&folder, &config)?;
+        let embedded = Embedded::open(folder.as_ref(), config.clone())?;
+        Ok(Self::new(config, Kind::Embedded(embedded)))
+    }
+
+    /// The store behind a door to a cluster.
+    pub(crate) fn of_cluster(config: Config, door: Door) -> Self {
+        Self::new(config, Kind::Cluster(door))
+    }
+
+    fn new(config: Config, store: Kind) -> Self {
         let in_flight = config.write_bytes_in_flight_max / PERMIT_BYTES;
-        let options = LogOptions {
-            folder: folder.wal(),
-            disk: Arc::clone(&config.disk),
-            segment_bytes: config.segment_bytes,
-            spare_segments_max: usize::try_from(config.spare_segments_max).unwrap_or(0),
-        };
-        let shared = Arc::new(Shared::new(config, folder.path().to_owned(), state, durable));
-        let log = Log::new(options, next_segment, next_index, Arc::clone(&shared.log_bytes));
-        Ok(Self(Arc::new(Inner {
-            shared,
-            writes_in_flight: Arc::new(Semaphore::new(in_flight as usize)),
-            writer: Mutex::new(WriterState::Waiting(log)),
-            folder: Mutex::new(Some(folder)),
-        })))
+        let writes_in_flight = Arc::new(Semaphore::new(in_flight as usize));
+        Self {
+            inner: Arc::new(Inner { config, store, writes_in_flight }),
+            freshness: Freshness::default(),
+        }
+    }
+
+    /// The same store, whose reads are as fresh as this.
+    #[must_use]
+    pub fn with_freshness(&self, freshness: Freshness) -> Self {
+        Self { inner: Arc::clone(&self.inner), freshness }
     }
 
     /// The settings it was opened with.
     pub fn config(&self) -> &Config {
-        &self.0.shared.config
+        &self.inner.config
     }
 
-    /// Reads values, all at one moment; they come in the order of `keys`.
+    /// The client that sends requests, and the runtime whose timers it uses.
+    async fn client(&self) -> Result<(Arc<Client>, tokio::runtime::Handle), StorageError> {
+        match &self.inner.store {
+            Kind::Embedded(embedded) => embedded.client().await,
+            Kind::Cluster(door) => door.client(),
+        }
+    }
+
+    /// Does something with the client, in the caller's task, with the store's timers.
+    async fn with_client<T, F>(&self, run: impl FnOnce(Arc<Client>) -> F) -> Result<T, StorageError>
+    where
+        F: Future<Output = Result<T, StorageError>>,
+    {
+        let (client, runtime) = self.client().await?;
+        InRuntime::new(runtime, run(client)).await
+    }
+
+    /// Reads values; those of one range are of one moment. They come in the order of `keys`.
     pub async fn batch_get(&self, keys: Vec<Key>) -> Result<Vec<Option<Value>>, StorageError> {
-        self.read(move |storage| storage.batch_get_blocking(&keys)).await
+        if let Kind::Embedded(embedded) = &self.inner.store {
+            let (store, wanted) = (embedded.reader(), keys.clone());
+            if let Some(values) = crate::runtime::blocking(move || store.batch_get(&wanted)).await? {
+                return Ok(values);
+            }
+        }
+        let mode = self.freshness.into();
+        self.with_client(|client| async move { client.batch_get(Space::User, mode, keys).await }).await
     }
 
     /// As [`Storage::batch_get`], for callers that may block.
     pub fn batch_get_blocking(&self, keys: &[Key]) -> Result<Vec<Option<Value>>, StorageError> {
-        self.0.shared.state.batch_get(keys)
+        if let Kind::Embedded(embedded) = &self.inner.store
+            && let Some(values) = embedded.reader().batch_get(keys)?
+        {
+            return Ok(values);
+        }
+        let mode = self.freshness.into();
+        let keys = keys.to_vec();
+        self.block_on(self.with_client(|client| async move { client.batch_get(Space::User, mode, keys).await }))
     }
 
     /// Reads entries of a range in key order, up to `limit`; [`ScanPage::next`] is what is left.
     ///
-    /// Each page is read at one moment; pages of one scan may be of different moments.
+    /// Each page is read at one moment per range; pages of one scan may be of different moments.
     pub async fn scan(
         &self,
         range: KeyRange,
         limit: ScanLimit,
     ) -> Result<ScanPage<(Key, Value)>, StorageError> {
-        self.read(move |storage| storage.scan_blocking(&range, limit)).await
+        check_range(&range, self.config())?;
+        if let Kind::Embedded(embedded) = &self.inner.store {
+            let (store, wanted) = (embedded.reader(), range.clone());
+            if let Some(page) = crate::runtime::blocking(move || store.scan(&wanted, limit)).await? {
+                return Ok(page);
+            }
+        }
+        let mode = self.freshness.into();
+        self.with_client(|client| async move { client.scan(Space::User, mode, range, limit).await }).await
     }
 
     /// As [`Storage::scan`], for callers that may block.
@@ -143,15 +209,28 @@ impl Storage {
         limit: ScanLimit,
     ) -> Result<ScanPage<(Key, Value)>, StorageError> {
         check_range(range, self.config())?;
-        self.0.shared.state.scan(range, limit, |key, value| {
-            let entry = (Key::copy_from_slice(key), Value::copy_from_slice(value));
-            (entry, key.len() + value.len())
-        })
+        if let Kind::Embedded(embedded) = &self.inner.store
+            && let Some(page) = embedded.reader().scan(range, limit)?
+        {
+            return Ok(page);
+        }
+        let (mode, range) = (self.freshness.into(), range.clone());
+        let scan = self
+            .with_client(|client| async move { client.scan(Space::User, mode, range, limit).await });
+        self.block_on(scan)
     }
 
     /// Reads keys of a range in order, without their values.
     pub async fn scan_keys(&self, range: KeyRange, limit: ScanLimit) -> Result<ScanPage<Key>, StorageError> {
-        self.read(move |storage| storage.scan_keys_blocking(&range, limit)).await
+        check_range(&range, self.config())?;
+        if let Kind::Embedded(embedded) = &self.inner.store {
+            let (store, wanted) = (embedded.reader(), range.clone());
+            if let Some(page) = crate::runtime::blocking(move || store.scan_keys(&wanted, limit)).await? {
+                return Ok(page);
+            }
+        }
+        let mode = self.freshness.into();
+        self.with_client(|client| async move { client.scan_keys(Space::User, mode, range, limit).await }).await
     }
 
     /// As [`Storage::scan_keys`], for callers that may block.
@@ -161,192 +240,129 @@ impl Storage {
         limit: ScanLimit,
     ) -> Result<ScanPage<Key>, StorageError> {
         check_range(range, self.config())?;
-        self.0.shared.state.scan(range, limit, |key, _| (Key::copy_from_slice(key), key.len()))
+        if let Kind::Embedded(embedded) = &self.inner.store
+            && let Some(page) = embedded.reader().scan_keys(range, limit)?
+        {
+            return Ok(page);
+        }
+        let (mode, range) = (self.freshness.into(), range.clone());
+        let scan = self
+            .with_client(|client| async move { client.scan_keys(Space::User, mode, range, limit).await });
+        self.block_on(scan)
     }
 
-    /// Writes a batch: all of it or nothing; durable and visible when it returns.
+    /// Writes a batch: durable and visible when it returns.
     ///
-    /// Several may be in flight at once; they take effect in the order of the calls' first poll, and
-    /// share fsyncs.
+    /// What of it lies in one range takes effect whole or not at all; of several ranges, one after the
+    /// other in the order of their keys. (A transaction is atomic over all of them.) Several writes may
+    /// be in flight at once; in one range they take effect in the order of the calls' first poll.
     ///
     /// # Errors
     ///
-    /// After [`StorageError::Poisoned`] it is unknown whether the batch took effect; after any other
-    /// error it did not and will not.
+    /// After [`StorageError::Poisoned`] and [`StorageError::Unknown`] it is unknown whether the batch
+    /// took effect; after any other error, its part in the range that refused did not and will not.
     pub async fn write(&self, batch: WriteBatch) -> Result<(), StorageError> {
         let transaction = Transaction { conditions: Vec::new(), batch };
-        // Without conditions there is none to fail.
-        self.transact(transaction).await.map(|_committed| ())
+        let Some(_permit) = self.admit(&transaction).await? else { return Ok(()) };
+        let batch = transaction.batch;
+        self.with_client(|client| async move { client.write(Space::User, batch).await }).await
     }
 
     /// As [`Storage::write`], for callers that may block.
     pub fn write_blocking(&self, batch: WriteBatch) -> Result<(), StorageError> {
-        block_on(self.write(batch))
+        self.block_on(self.write(batch))
     }
 
-    /// Writes a batch if its conditions hold, judged at the moment at which it takes effect.
+    /// Writes a batch if its conditions hold, judged at the moment at which it takes effect; whole or
+    /// not at all, whichever ranges its keys lie in.
     ///
     /// # Errors
     ///
     /// As [`Storage::write`]. A failed condition is no error but an [`Outcome`].
     pub async fn transact(&self, transaction: Transaction) -> Result<Outcome, StorageError> {
-        let shared = &self.0.shared;
-        check_limits(&transaction, &shared.config)?;
-        if let Some(error) = shared.poisoned() {
-            return Err(error);
-        }
-        if transaction.conditions.is_empty() && transaction.batch.is_empty() {
-            return Ok(Outcome::Committed);
-        }
-        let max = shared.config.write_bytes_in_flight_max / PERMIT_BYTES;
-        let units = (transaction.batch.bytes() / PERMIT_BYTES + 1).min(max);
-        let units = u32::try_from(units).unwrap_or(u32::MAX);
-        let permit = Arc::clone(&self.0.writes_in_flight).acquire_many_owned(units).await;
-        let permit = permit.map_err(|_| StorageError::Closed)?;
-        let (reply, answer) = oneshot::channel();
-        self.0.send(Message::Write(Request { transaction, reply, _permit: permit }))?;
-        self.0.answer(answer.await)
+        self.transact_with_results(transaction).await.map(|(outcome, _)| outcome)
     }
 
     /// As [`Storage::transact`], for callers that may block.
     pub fn transact_blocking(&self, transaction: Transaction) -> Result<Outcome, StorageError> {
-        block_on(self.transact(transaction))
+        self.block_on(self.transact(transaction))
+    }
+
+    /// Checks a write, and waits until there is room for it; `None` if there is nothing to do.
+    async fn admit(
+        &self,
+        transaction: &Transaction,
+    ) -> Result<Option<tokio::sync::OwnedSemaphorePermit>, StorageError> {
+        check_limits(transaction, self.config())?;
+        if transaction.conditions.is_empty() && transaction.batch.is_empty() {
+            return Ok(None);
+        }
+        let max = self.config().write_bytes_in_flight_max / PERMIT_BYTES;
+        let units = (transaction.batch.bytes() / PERMIT_BYTES + 1).min(max);
+        let units = u32::try_from(units).unwrap_or(u32::MAX);
+        let permit = Arc::clone(&self.inner.writes_in_flight).acquire_many_owned(units).await;
+        permit.map(Some).map_err(|_| StorageError::Closed)
     }
 
     /// Moves everything written so far from the log to the state file, durably.
     ///
     /// Nobody needs to: it happens by itself. It makes the next opening after a crash faster.
     pub async fn checkpoint(&self) -> Result<(), StorageError> {
-        self.maintain(Maintenance::Checkpoint).await
+        self.with_client(|client| async move {
+            client.node()?.shared.applier.checkpoint().await.map(drop)
+        })
+        .await
     }
 
     /// Gives space that deleted keys took back to the file system.
     ///
     /// Reads and writes wait meanwhile, which may be long.
     pub async fn compact(&self) -> Result<(), StorageError> {
-        self.maintain(Maintenance::Compact).await
+        self.with_client(|client| async move { client.node()?.shared.applier.compact().await }).await
     }
 
-    /// Measures the store.
+    /// Measures the store of this process.
     pub async fn stats(&self) -> Result<Stats, StorageError> {
-        self.read(Self::stats_blocking).await
+        let storage = self.clone();
+        crate::runtime::blocking(move || storage.stats_blocking()).await
     }
 
     /// As [`Storage::stats`], for callers that may block.
     pub fn stats_blocking(&self) -> Result<Stats, StorageError> {
-        let Shared { state, log_bytes, .. } = self.0.shared.as_ref();
-        Ok(Stats {
-            keys: state.keys()?,
-            state_bytes: state.pages().allocated_bytes()?,
-            log_bytes: log_bytes.load(Ordering::Relaxed),
-            applied_index: state.applied()?.index,
-        })
+        match &self.inner.store {
+            Kind::Embedded(embedded) => embedded.stats(),
+            Kind::Cluster(door) => door.stats(),
+        }
     }
 
-    /// Finishes the writes in flight, makes a checkpoint and gives the folder free.
+    /// Finishes the writes in flight, makes a checkpoint and gives the folder free. A door to a cluster
+    /// is only shut.
     ///
     /// Later calls on any clone answer [`StorageError::Closed`]; closing twice does nothing.
     pub async fn close(&self) -> Result<(), StorageError> {
         let storage = self.clone();
-        joined(tokio::task::spawn_blocking(move || storage.close_blocking())).await
+        crate::runtime::blocking(move || storage.close_blocking()).await
     }
 
     /// As [`Storage::close`], for callers that may block.
     pub fn close_blocking(&self) -> Result<(), StorageError> {
-        self.0.close()
-    }
-
-    /// Runs a read off the reactor.
-    async fn read<T: Send + 'static>(
-        &self,
-        read: impl FnOnce(&Self) -> Result<T, StorageError> + Send + 'static,
-    ) -> Result<T, StorageError> {
-        let storage = self.clone();
-        joined(tokio::task::spawn_blocking(move || read(&storage))).await
-    }
-
-    async fn maintain(&self, work: impl FnOnce(Reply<()>) -> Maintenance) -> Result<(), StorageError> {
-        let (reply, answer) = oneshot::channel();
-        self.0.send(Message::Maintain(work(reply)))?;
-        self.0.answer(answer.await)
-    }
-}
-
-/// What a blocking task returned. It is never cancelled; if it panicked, so do we.
-async fn joined<T>(
-    task: impl Future<Output = Result<Result<T, StorageError>, tokio::task::JoinError>>,
-) -> Result<T, StorageError> {
-    match task.await {
-        Ok(result) => result,
-        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-        Err(_) => Err(StorageError::Closed),
-    }
-}
-
-impl Inner {
-    fn send(&self, message: Message) -> Result<(), StorageError> {
-        let mut writer = self.writer.lock();
-        if matches!(&*writer, WriterState::Waiting(_))
-            && let WriterState::Waiting(log) = std::mem::replace(&mut *writer, WriterState::Closed)
-        {
-            *writer = WriterState::Running(Writer::start(&self.shared, log)?);
-        }
-        match &*writer {
-            WriterState::Running(running) => running.messages.send(message).map_err(|_| StorageError::Closed),
-            WriterState::Waiting(_) | WriterState::Closed => Err(StorageError::Closed),
+        self.inner.writes_in_flight.close();
+        match &self.inner.store {
+            Kind::Embedded(embedded) => embedded.close(),
+            Kind::Cluster(door) => door.close(),
         }
     }
 
-    /// Without an answer the request was dropped: by closing, before anything was done for it, or by
-    /// a thread that panicked.
-    fn answer<T>(
-        &self,
-        answer: Result<Result<T, StorageError>, oneshot::error::RecvError>,
-    ) -> Result<T, StorageError> {
-        answer.unwrap_or_else(|_| {
-            Err(match self.shared.poisoned() {
-                Some(error) => error,
-                None if self.writes_in_flight.is_closed() => StorageError::Closed,
-                None => self.shared.poison(&"a thread of the store stopped"),
-            })
-        })
-    }
-
-    fn close(&self) -> Result<(), StorageError> {
-        let mut folder = self.folder.lock();
-        let Some(open) = folder.take() else { return Ok(()) };
-        self.writes_in_flight.close();
-        let writer = std::mem::replace(&mut *self.writer.lock(), WriterState::Closed);
-        let done = match writer {
-            WriterState::Running(writer) => self.finish(writer, &open),
-            WriterState::Waiting(_) | WriterState::Closed => Ok(()),
-        };
-        self.shared.state.close();
-        drop(open);
-        done
-    }
-
-    /// Leaves a state that needs no log, and no log.
-    fn finish(&self, writer: Writer, folder: &DataFolder) -> Result<(), StorageError> {
-        let next = writer.stop();
-        if let Some(error) = self.shared.poisoned() {
-            return Err(error);
-        }
-        let Some(next) = next else { return Err(StorageError::Closed) };
-        // Where that fails, the log still has everything for the next opening.
-        let _detached = self.shared.state.pages().attach();
-        if let Some(durable) = self.shared.state.checkpoint(Some(next))? {
-            let wal = folder.wal();
-            wal::remove_segments(&wal, self.shared.config.disk.as_ref(), durable.segment)
-                .map_err(|error| StorageError::io("remove segments in", wal, error))?;
-        }
-        Ok(())
+    fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        crate::block_on::block_on(future)
     }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        if let Err(error) = self.close() {
+        if let Kind::Embedded(embedded) = &self.store
+            && let Err(error) = embedded.close()
+        {
             tracing::warn!(%error, "the store was not closed cleanly; the log has what is missing");
         }
     }

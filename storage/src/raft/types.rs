@@ -29,6 +29,11 @@ pub(crate) type RaftVote = openraft::Vote<RaftLeaderId>;
 pub(crate) type RaftMembership = openraft::Membership<u64, EmptyNode>;
 /// Who belongs to a group, and which entry said so.
 pub(crate) type RaftStoredMembership = openraft::StoredMembership<CommittedLeaderId<u64>, u64, EmptyNode>;
+/// Up to where a snapshot reaches.
+pub(crate) type RaftSnapshotMeta = openraft::storage::SnapshotMeta<CommittedLeaderId<u64>, u64, EmptyNode>;
+/// A snapshot.
+pub(crate) type RaftSnapshot =
+    openraft::storage::Snapshot<CommittedLeaderId<u64>, u64, EmptyNode, super::snapshot::SnapshotData>;
 /// What an entry holds.
 pub(crate) type RaftPayload = openraft::EntryPayload<Command, u64, EmptyNode>;
 /// An entry.

@@ -1,8 +1,8 @@
 //! Why a request was not answered.
 
-use super::{read_descriptor, write_descriptor};
+use super::Route;
 use crate::{
-    range::{NodeId, RangeDescriptor, RangeId},
+    range::{NodeId, RangeId},
     wire::{Malformed, Reader, Writer},
 };
 
@@ -16,8 +16,8 @@ pub(crate) enum Failure {
     LeaderChanged { range: RangeId, leader: Option<NodeId> },
     /// The node has no replica of the range, or not yet. Nothing was done.
     NotHere { range: RangeId },
-    /// The range is another one than the sender knew. Nothing was done.
-    Version(RangeDescriptor),
+    /// The range is another one than the sender knew; this is what is there now. Nothing was done.
+    Version { range: RangeId, routes: Vec<Route> },
     /// The replica did not hear from its leader lately enough for this read.
     TooStale { range: RangeId },
     /// The disk is full: writes are refused, reads go on. Nothing was done.
@@ -41,10 +41,8 @@ impl Failure {
             Self::NotLeader { range, leader } => writer.u8(0).u64(range.0).option(leader.as_ref(), node),
             Self::LeaderChanged { range, leader } => writer.u8(1).u64(range.0).option(leader.as_ref(), node),
             Self::NotHere { range } => writer.u8(2).u64(range.0),
-            Self::Version(descriptor) => {
-                writer.u8(3);
-                write_descriptor(writer, descriptor);
-                writer
+            Self::Version { range, routes } => {
+                writer.u8(3).u64(range.0).list(routes.iter(), Route::write)
             }
             Self::TooStale { range } => writer.u8(4).u64(range.0),
             Self::DiskFull { node, available, needed } => {
@@ -63,7 +61,7 @@ impl Failure {
             0 => Self::NotLeader { range: RangeId(reader.u64()?), leader: reader.option(node)? },
             1 => Self::LeaderChanged { range: RangeId(reader.u64()?), leader: reader.option(node)? },
             2 => Self::NotHere { range: RangeId(reader.u64()?) },
-            3 => Self::Version(read_descriptor(reader)?),
+            3 => Self::Version { range: RangeId(reader.u64()?), routes: reader.list(Route::read)? },
             4 => Self::TooStale { range: RangeId(reader.u64()?) },
             5 => {
                 let (node, available) = (NodeId(reader.u64()?), reader.u64()?);

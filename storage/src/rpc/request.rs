@@ -31,8 +31,6 @@ pub(crate) enum Request {
     Join(Bytes),
     /// Something that an operator wants.
     Admin(Admin),
-    /// Carry out an order of the placement driver for this node or for a range that it leads.
-    Carry(Bytes),
 }
 
 /// How fresh a read must be.
@@ -126,9 +124,6 @@ impl Request {
                 writer.u8(7);
                 admin.write(&mut writer);
             }
-            Self::Carry(order) => {
-                writer.u8(8).bytes(order);
-            }
         }
         writer.finish()
     }
@@ -153,7 +148,6 @@ impl Request {
             5 => Self::Report(reader.bytes()?),
             6 => Self::Join(reader.bytes()?),
             7 => Self::Admin(Admin::read(&mut reader)?),
-            8 => Self::Carry(reader.bytes()?),
             _ => return Err("unknown request"),
         };
         reader.finish(request)

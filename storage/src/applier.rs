@@ -1,0 +1,258 @@
+//! The one writer of the state: applies what groups committed, many groups in one transaction, and
+//! makes checkpoints.
+//!
+//! It is one async function: a thread of its own runs it, or a task of the simulation.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use openraft::{AsyncRuntime, Instant as _};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{
+    action::Response,
+    error::StorageError,
+    log_id::LogId,
+    health::Health,
+    range::RangeId,
+    runtime::Runtime,
+    state::{GroupEntries, Payload, Store},
+};
+
+/// Bytes that one transaction applies at most, unless one entry alone is larger.
+const TRANSACTION_BYTES: usize = 8 << 20;
+
+type Reply<T> = oneshot::Sender<Result<T, StorageError>>;
+
+/// What is asked of the writer.
+enum Work {
+    Apply { entries: GroupEntries, bytes: usize, reply: Reply<Vec<Option<Response>>> },
+    /// Make everything applied durable, and say what that is.
+    Checkpoint(Reply<BTreeMap<RangeId, LogId>>),
+    /// Give space back to the file system.
+    Compact(Reply<()>),
+    /// Anything else that writes, between two transactions.
+    Run(Box<dyn FnOnce(&Store) + Send>),
+    Stop(oneshot::Sender<()>),
+}
+
+/// The handle of the writer; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Applier {
+    work: mpsc::UnboundedSender<Work>,
+}
+
+/// The writer, not yet running.
+pub(crate) struct Worker {
+    store: Arc<Store>,
+    health: Arc<Health>,
+    inbox: mpsc::UnboundedReceiver<Work>,
+    checkpoint_bytes: u64,
+    checkpoint_interval: Duration,
+    /// Bytes applied since the last checkpoint.
+    dirty_bytes: u64,
+    /// When a checkpoint is due; none while everything applied is durable.
+    due: Option<<Runtime as AsyncRuntime>::Instant>,
+    /// What the last checkpoint made durable.
+    durable: Option<BTreeMap<RangeId, LogId>>,
+}
+
+impl Applier {
+    /// A writer for `store`, whose worker the caller starts.
+    pub(crate) fn new(
+        store: Arc<Store>,
+        health: Arc<Health>,
+        checkpoint_bytes: u64,
+        checkpoint_interval: Duration,
+    ) -> (Self, Worker) {
+        let (work, inbox) = mpsc::unbounded_channel();
+        let worker = Worker {
+            store,
+            health,
+            inbox,
+            checkpoint_bytes,
+            checkpoint_interval,
+            dirty_bytes: 0,
+            due: None,
+            durable: None,
+        };
+        (Self { work }, worker)
+    }
+
+    /// Applies entries of a group that follow what it has applied; visible when it returns.
+    pub(crate) async fn apply(
+        &self,
+        range: RangeId,
+        entries: Vec<(LogId, Payload)>,
+    ) -> Result<Vec<Option<Response>>, StorageError> {
+        let bytes = entries.iter().map(|(_, payload)| payload.len()).sum();
+        let entries = GroupEntries { range, entries };
+        self.ask(|reply| Work::Apply { entries, bytes, reply }).await
+    }
+
+    /// Makes everything applied durable; tells up to where that is, by group.
+    pub(crate) async fn checkpoint(&self) -> Result<BTreeMap<RangeId, LogId>, StorageError> {
+        self.ask(Work::Checkpoint).await
+    }
+
+    pub(crate) async fn compact(&self) -> Result<(), StorageError> {
+        self.ask(Work::Compact).await
+    }
+
+    /// Runs something that writes to the state, alone.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        run: impl FnOnce(&Store) -> Result<T, StorageError> + Send + 'static,
+    ) -> Result<T, StorageError> {
+        self.ask(|reply: Reply<T>| {
+            Work::Run(Box::new(move |store| {
+                let _gone = reply.send(run(store));
+            }))
+        })
+        .await
+    }
+
+    /// Stops the writer behind everything that was asked before.
+    pub(crate) async fn stop(&self) {
+        let (done, stopped) = oneshot::channel();
+        if self.work.send(Work::Stop(done)).is_ok() {
+            let _gone = stopped.await;
+        }
+    }
+
+    async fn ask<T>(&self, work: impl FnOnce(Reply<T>) -> Work) -> Result<T, StorageError> {
+        let (reply, answer) = oneshot::channel();
+        self.work.send(work(reply)).map_err(|_| StorageError::Closed)?;
+        answer.await.unwrap_or(Err(StorageError::Closed))
+    }
+}
+
+/// Applications that wait for one transaction.
+#[derive(Default)]
+struct Batch {
+    entries: Vec<GroupEntries>,
+    replies: Vec<Reply<Vec<Option<Response>>>>,
+    bytes: usize,
+}
+
+impl Worker {
+    /// Runs until stopped or until every handle is gone.
+    pub(crate) async fn run(mut self) {
+        let mut stopped = None;
+        while let Some(work) = self.next().await {
+            let mut batch = Batch::default();
+            let mut other = Some(work);
+            // Everything that waits shares a transaction; order within a group is kept, as a group
+            // asks for one application at a time.
+            while let Some(work) = other.take() {
+                match work {
+                    Work::Apply { entries, bytes, reply } => {
+                        batch.entries.push(entries);
+                        batch.replies.push(reply);
+                        batch.bytes += bytes;
+                        if batch.bytes < TRANSACTION_BYTES {
+                            other = self.inbox.try_recv().ok();
+                        }
+                    }
+                    work => {
+                        self.apply(&mut batch);
+                        stopped = self.other(work);
+                    }
+                }
+            }
+            self.apply(&mut batch);
+            if stopped.is_some() {
+                break;
+            }
+            // On a full disk only the clock makes it try again.
+            if self.dirty_bytes >= self.checkpoint_bytes && !self.health.is_full() {
+                let _told = self.checkpoint();
+            }
+        }
+        drop(self);
+        if let Some(stopped) = stopped {
+            let _gone = stopped.send(());
+        }
+    }
+
+    /// The next work; makes a checkpoint when one is due.
+    async fn next(&mut self) -> Option<Work> {
+        loop {
+            if self.due.is_some_and(|due| due <= <Runtime as AsyncRuntime>::Instant::now()) {
+                drop(self.checkpoint());
+            }
+            let Some(due) = self.due else { return self.inbox.recv().await };
+            match Runtime::timeout_at(due, self.inbox.recv()).await {
+                Ok(work) => return work,
+                Err(_) => drop(self.checkpoint()),
+            }
+        }
+    }
+
+    /// Makes everything applied durable in the state file.
+    fn checkpoint(&mut self) -> Result<BTreeMap<RangeId, LogId>, StorageError> {
+        if let (None, Some(durable)) = (self.due, &self.durable) {
+            return Ok(durable.clone());
+        }
+        match self.store.checkpoint() {
+            Ok(Some(durable)) => {
+                self.health.applied_durably(self.dirty_bytes);
+                (self.due, self.dirty_bytes) = (None, 0);
+                self.durable = Some(durable.clone());
+                Ok(durable)
+            }
+            Ok(None) => {
+                // The disk is full. Tried again after the next interval; the log keeps what is needed.
+                self.due = Some(<Runtime as AsyncRuntime>::Instant::now() + self.checkpoint_interval);
+                Err(self.health.disk_full(0))
+            }
+            Err(error) => Err(self.health.poison(&error)),
+        }
+    }
+
+    fn changed(&mut self, bytes: usize) {
+        self.dirty_bytes += bytes as u64;
+        let interval = self.checkpoint_interval;
+        self.due.get_or_insert_with(|| <Runtime as AsyncRuntime>::Instant::now() + interval);
+    }
+
+    fn apply(&mut self, batch: &mut Batch) {
+        let Batch { entries, replies, bytes } = std::mem::take(batch);
+        if entries.is_empty() {
+            return;
+        }
+        match self.store.apply(&entries) {
+            Ok(responses) => {
+                self.changed(bytes);
+                for (reply, responses) in replies.into_iter().zip(responses) {
+                    let _gone = reply.send(Ok(responses));
+                }
+            }
+            Err(error) => {
+                let error = self.health.poison(&error);
+                for reply in replies {
+                    let _gone = reply.send(Err(error.clone()));
+                }
+            }
+        }
+    }
+
+    fn other(&mut self, work: Work) -> Option<oneshot::Sender<()>> {
+        match work {
+            Work::Checkpoint(reply) => {
+                let _gone = reply.send(self.checkpoint());
+            }
+            Work::Compact(reply) => {
+                let done = self.checkpoint().and_then(|_| self.store.compact());
+                let _gone = reply.send(done);
+            }
+            Work::Run(run) => {
+                run(&self.store);
+                self.changed(0);
+            }
+            Work::Stop(done) => return Some(done),
+            Work::Apply { .. } => {}
+        }
+        None
+    }
+}

@@ -1,0 +1,142 @@
+//! Finding out where a range is: from the node of this process, from the registry, from anybody.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use super::{Client, call::decode};
+use crate::{
+    kv::{KeyRange, ScanLimit},
+    network::Lane,
+    placement,
+    range::{NodeId, RangeDescriptor, RangeId, Space},
+    rpc::{Answer, Identity, Query, ReadMode, Request, Route},
+};
+
+/// How long one node may take to say who it is.
+const IDENTIFY_TIMEOUT: Duration = Duration::from_secs(1);
+
+impl Client {
+    /// Learns the route of `key`, or says why not.
+    pub(super) async fn discover(&self, space: Space, key: &[u8], left: Duration) -> Result<(), String> {
+        if let Some(local) = &self.local {
+            let routes = local.routes().map_err(|failure| format!("{failure:?}"))?;
+            let mut known = self.routes.write();
+            routes.into_iter().for_each(|route| known.learn(route));
+            if known.find(space, key).is_some() {
+                return Ok(());
+            }
+        }
+        if self.routes.read().find(Space::Placement, b"").is_none() {
+            self.find_placement(left).await?;
+        }
+        if space == Space::Placement {
+            return Ok(());
+        }
+        self.read_registry(left).await?;
+        match self.routes.read().find(space, key) {
+            Some(_) => Ok(()),
+            None => Err("no range is known that has the key".into()),
+        }
+    }
+
+    /// Asks nodes, one after the other, who has the placement driver's range.
+    async fn find_placement(&self, left: Duration) -> Result<(), String> {
+        let mut reason = "no node is known to ask".to_owned();
+        for identity in self.identities(left).await.into_iter().rev() {
+            match identity {
+                Ok(identity) => {
+                    let mut nodes: BTreeSet<NodeId> = identity.placement_nodes.iter().copied().collect();
+                    nodes.extend(identity.placement_leader);
+                    if nodes.is_empty() {
+                        reason = format!("node {} does not know the placement driver", identity.node);
+                        continue;
+                    }
+                    let descriptor = RangeDescriptor {
+                        id: RangeId::PLACEMENT,
+                        space: Space::Placement,
+                        keys: KeyRange::all(),
+                        version: 1,
+                    };
+                    let (nodes, leader) = (nodes.into_iter().collect(), identity.placement_leader);
+                    self.routes.write().learn(Route { descriptor, nodes, leader });
+                    return Ok(());
+                }
+                Err(error) => reason = error,
+            }
+        }
+        Err(reason)
+    }
+
+    /// Asks nodes who they are until one knows the placement driver.
+    async fn identities(&self, left: Duration) -> Vec<Result<Identity, String>> {
+        let timeout = left.min(IDENTIFY_TIMEOUT);
+        let mut answers = Vec::new();
+        let peers = self.transport.peers();
+        let turn = usize::try_from(self.next_turn()).unwrap_or(0);
+        let known = peers.len() + self.seeds.len();
+        for number in (0..known).map(|number| (number + turn) % known) {
+            let answer = match peers.get(number) {
+                Some(peer) => {
+                    let request = Request::Identify.encode();
+                    self.transport.call(peer.node, Lane::Client, request, timeout).await
+                }
+                None => {
+                    let Some(seed) = self.seeds.get(number - peers.len()) else { continue };
+                    let request = Request::Identify.encode();
+                    self.transport.call_address(seed, Lane::Client, request, timeout).await
+                }
+            };
+            let identity = match answer.map(decode) {
+                Ok(Ok(Answer::Identity(identity))) => {
+                    self.transport.learn(&identity.peers);
+                    Ok(identity)
+                }
+                Ok(other) => Err(format!("an answer to something else: {other:?}")),
+                Err(error) => Err(error.to_string()),
+            };
+            let found = identity.as_ref().is_ok_and(|identity| !identity.placement_nodes.is_empty());
+            answers.push(identity);
+            if found {
+                break;
+            }
+        }
+        answers
+    }
+
+    /// Reads the range map from the registry.
+    async fn read_registry(&self, left: Duration) -> Result<(), String> {
+        let route = self.routes.read().find(Space::Placement, b"").cloned();
+        let route = route.ok_or("the placement driver is not known")?;
+        let keys = placement::range_keys();
+        let mut next = Some(keys);
+        while let Some(keys) = next.take() {
+            let request = Request::Read {
+                range: route.descriptor.id,
+                version: route.descriptor.version,
+                mode: ReadMode::Linearizable,
+                query: Query::Scan(keys, ScanLimit::default()),
+            };
+            let answer = self.attempt(&route, request, left).await;
+            let page = match answer {
+                super::call::Attempt::Answered(Answer::Page { page, .. }) => page,
+                super::call::Attempt::Again(reason)
+                | super::call::Attempt::Moved(reason)
+                | super::call::Attempt::Split(reason)
+                | super::call::Attempt::Unknown(reason) => {
+                    self.routes.write().forget(RangeId::PLACEMENT);
+                    return Err(reason);
+                }
+                super::call::Attempt::Failed(error) => return Err(error.to_string()),
+                super::call::Attempt::Answered(_) => return Err("an answer to something else".into()),
+            };
+            let mut known = self.routes.write();
+            for (key, value) in page.entries {
+                if let Some(record) = placement::decode_range_record(&key, value) {
+                    let nodes = record.voters.iter().copied().collect();
+                    known.learn(Route { descriptor: record.descriptor, nodes, leader: record.leader });
+                }
+            }
+            next = page.next;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,66 @@
+//! Which range has which keys, as far as it is known here.
+
+use std::{collections::BTreeMap, ops::Bound};
+
+use crate::{
+    kv::{Key, KeyRange},
+    range::{NodeId, RangeId, Space},
+    rpc::Route,
+};
+
+/// A map of ranges that may be out of date: the ranges themselves refuse what is not theirs.
+#[derive(Debug, Default)]
+pub(super) struct Routes(BTreeMap<(Space, Key), Route>);
+
+fn overlaps(a: &KeyRange, b: &KeyRange) -> bool {
+    let before = |end: &Option<Key>, start: &Key| end.as_ref().is_some_and(|end| end <= start);
+    !before(&a.end, &b.start) && !before(&b.end, &a.start)
+}
+
+impl Routes {
+    /// The range that has `key`.
+    pub(super) fn find(&self, space: Space, key: &[u8]) -> Option<&Route> {
+        let bounds = (Bound::Unbounded, Bound::Included((space, Key::copy_from_slice(key))));
+        let ((of, _), route) = self.0.range(bounds).next_back()?;
+        (*of == space && route.descriptor.keys.contains(key)).then_some(route)
+    }
+
+    /// Learns of a range; what is known of its keys is replaced, unless that is newer.
+    pub(super) fn learn(&mut self, route: Route) {
+        let space = route.descriptor.space;
+        let overlapping: Vec<(Space, Key)> = self
+            .0
+            .iter()
+            .filter(|((of, _), known)| *of == space && overlaps(&known.descriptor.keys, &route.descriptor.keys))
+            .map(|(key, _)| key.clone())
+            .collect();
+        let newer = overlapping.iter().filter_map(|key| self.0.get(key)).any(|known| {
+            known.descriptor.version > route.descriptor.version
+        });
+        if newer {
+            return;
+        }
+        let mut route = route;
+        for key in overlapping {
+            if let Some(known) = self.0.remove(&key)
+                && known.descriptor == route.descriptor
+                && route.leader.is_none()
+            {
+                route.leader = known.leader;
+            }
+        }
+        self.0.insert((space, route.descriptor.keys.start.clone()), route);
+    }
+
+    /// Who leads a range, from now on.
+    pub(super) fn leader(&mut self, range: RangeId, leader: Option<NodeId>) {
+        if let Some(route) = self.0.values_mut().find(|route| route.descriptor.id == range) {
+            route.leader = leader;
+        }
+    }
+
+    /// Forgets a range that is not where it was.
+    pub(super) fn forget(&mut self, range: RangeId) {
+        self.0.retain(|_, route| route.descriptor.id != range);
+    }
+}

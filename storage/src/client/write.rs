@@ -1,0 +1,246 @@
+//! Writes: each part to its range, once.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use super::{Client, Patience, call::Attempt};
+use crate::{
+    action::{Action, OperationResult, Proposal, Refusal, Response},
+    error::StorageError,
+    kv::{Key, KeyRange, Operation, Timestamp, Transaction, WriteBatch},
+    range::Space,
+    rpc::{Answer, Request, Route},
+};
+
+/// The part of a transaction that one range does.
+#[derive(Clone, Debug)]
+pub(super) struct Part {
+    pub(super) route: Route,
+    pub(super) transaction: Transaction,
+    /// Which condition of the whole each one is.
+    pub(super) conditions: Vec<usize>,
+}
+
+/// What a range said to a proposal.
+#[derive(Debug)]
+pub(super) enum Said {
+    Response(Response),
+    /// The ranges are not what they were: cut the transaction anew.
+    Moved,
+}
+
+impl Client {
+    /// Cuts a transaction by ranges, in the order of their keys.
+    pub(super) async fn parts(
+        &self,
+        space: Space,
+        transaction: &Transaction,
+        patience: &mut Patience,
+    ) -> Result<Vec<Part>, StorageError> {
+        let mut parts: BTreeMap<Key, Part> = BTreeMap::new();
+        for (number, condition) in transaction.conditions.iter().enumerate() {
+            let route = self.locate(space, condition.key(), patience).await?;
+            let part = part_of(&mut parts, route);
+            part.transaction.conditions.push(condition.clone());
+            part.conditions.push(number);
+        }
+        // Most batches are of one range: found once, it is asked first.
+        let mut last: Option<Route> = None;
+        for operation in transaction.batch.operations() {
+            if let Operation::DeleteRange(range) = operation {
+                for (route, keys) in self.pieces(space, range, patience).await? {
+                    part_of(&mut parts, route).transaction.batch.delete_range(keys);
+                }
+                continue;
+            }
+            let key = operation.key();
+            let route = match last.take() {
+                Some(route) if route.descriptor.keys.contains(key) => route,
+                _ => self.locate(space, key, patience).await?,
+            };
+            part_of(&mut parts, route.clone()).transaction.batch.push_operation(operation.clone());
+            last = Some(route);
+        }
+        Ok(parts.into_values().collect())
+    }
+
+    /// The ranges that a span of keys lies in, and how much of it each has.
+    pub(super) async fn pieces(
+        &self,
+        space: Space,
+        range: &KeyRange,
+        patience: &mut Patience,
+    ) -> Result<Vec<(Route, KeyRange)>, StorageError> {
+        let mut pieces = Vec::new();
+        let mut rest = Some(range.clone());
+        while let Some(keys) = rest.take() {
+            if keys.is_empty() {
+                break;
+            }
+            let route = self.locate(space, &keys.start, patience).await?;
+            let limit = route.descriptor.keys.end.clone();
+            let end = match (&keys.end, &limit) {
+                (Some(end), Some(limit)) => Some(end.min(limit).clone()),
+                (end, limit) => end.clone().or_else(|| limit.clone()),
+            };
+            if end != keys.end
+                && let Some(start) = &end
+            {
+                rest = Some(KeyRange { start: start.clone(), end: keys.end.clone() });
+            }
+            pieces.push((route, KeyRange { start: keys.start, end }));
+        }
+        Ok(pieces)
+    }
+
+    /// Writes a batch, in the order of its ranges: each part whole or not at all, and the part of a
+    /// range only after those of the ranges before it.
+    pub(crate) async fn write(&self, space: Space, batch: WriteBatch) -> Result<(), StorageError> {
+        let mut patience = self.patience();
+        let mut rest = Transaction { conditions: Vec::new(), batch };
+        loop {
+            let parts = self.parts(space, &rest, &mut patience).await?;
+            let mut moved = None;
+            for (number, part) in parts.iter().enumerate() {
+                match self.transact_part(part, &mut patience).await? {
+                    Said::Response(Response::Done(_)) => {}
+                    Said::Response(other) => return Err(unexpected(&other)),
+                    Said::Moved => {
+                        moved = Some(number);
+                        break;
+                    }
+                }
+            }
+            let Some(done) = moved else { return Ok(()) };
+            rest = Transaction::default();
+            for part in parts.into_iter().skip(done) {
+                for operation in part.transaction.batch.operations() {
+                    rest.batch.push_operation(operation.clone());
+                }
+            }
+        }
+    }
+
+    /// Does a part in its range, waiting for transactions that hold its keys.
+    pub(super) async fn transact_part(
+        &self,
+        part: &Part,
+        patience: &mut Patience,
+    ) -> Result<Said, StorageError> {
+        loop {
+            let action = Action::Transact(part.transaction.clone());
+            match self.propose(&part.route, action, patience).await? {
+                Said::Response(Response::Refused(Refusal::Locked { key, id, primary, deadline })) => {
+                    let lock = crate::rpc::Lock { key, id, primary, deadline };
+                    if !self.settle(part.route.descriptor.space, &lock, patience).await? {
+                        patience.wait("another transaction holds the key").await?;
+                    }
+                }
+                said => return Ok(said),
+            }
+        }
+    }
+
+    /// Proposes an action to a range until it is answered.
+    pub(super) async fn propose(
+        &self,
+        route: &Route,
+        action: Action,
+        patience: &mut Patience,
+    ) -> Result<Said, StorageError> {
+        let alone = self.local.as_ref().is_some_and(|local| local.is_single());
+        // Alone, nothing is sent that could be lost on its way.
+        let lease = (!alone && !self.config.sabotage.no_sessions).then(|| self.sessions.lease());
+        let session = lease.as_ref().map(|lease| lease.session);
+        let version = route.descriptor.version;
+        let proposal: Bytes = Proposal { version, session, now: Timestamp(0), action }.encode();
+        let mut route = route.clone();
+        // Once it may have been done, "not done" of a later attempt says nothing about the first.
+        let mut unknown = false;
+        loop {
+            let request = Request::Propose { range: route.descriptor.id, proposal: proposal.clone() };
+            let reason = match self.attempt(&route, request, patience.left()).await {
+                Attempt::Answered(Answer::Response { response, .. }) => {
+                    let response = Response::decode(response).map_err(|reason| StorageError::Refused {
+                        reason: format!("a malformed response: {reason}").into(),
+                    })?;
+                    lease.into_iter().for_each(super::Lease::answered);
+                    return Ok(Said::Response(response));
+                }
+                Attempt::Answered(_) => {
+                    return Err(StorageError::Refused { reason: "an answer to something else".into() });
+                }
+                // Judged where it would have been done, and by a version that does not come back: even a
+                // first attempt that is still on its way will not be done.
+                Attempt::Split(_) => {
+                    lease.into_iter().for_each(super::Lease::answered);
+                    return Ok(Said::Moved);
+                }
+                Attempt::Moved(_) if !unknown => {
+                    lease.into_iter().for_each(super::Lease::answered);
+                    return Ok(Said::Moved);
+                }
+                Attempt::Failed(error) if !unknown => {
+                    lease.into_iter().for_each(super::Lease::answered);
+                    return Err(error);
+                }
+                Attempt::Moved(reason) | Attempt::Again(reason) => reason,
+                Attempt::Failed(error) => error.to_string(),
+                Attempt::Unknown(reason) => {
+                    unknown = true;
+                    reason
+                }
+            };
+            if let Err(expired) = patience.wait(reason).await {
+                return Err(match expired {
+                    StorageError::Unavailable { reason } if unknown => StorageError::Unknown { reason },
+                    other => other,
+                });
+            }
+            route = self.again(route, patience).await?;
+        }
+    }
+
+    /// The same range, as it is known now.
+    async fn again(&self, route: Route, patience: &mut Patience) -> Result<Route, StorageError> {
+        let (space, id) = (route.descriptor.space, route.descriptor.id);
+        let found = self.locate(space, &route.descriptor.keys.start, patience).await?;
+        // The retry must go where the first went, as it was proposed; a range that has shrunk still
+        // begins with the same key and knows its sessions.
+        Ok(if found.descriptor.id == id { Route { descriptor: route.descriptor, ..found } } else { route })
+    }
+}
+
+pub(super) fn unexpected(response: &Response) -> StorageError {
+    StorageError::Refused {
+        reason: match response {
+            Response::Refused(Refusal::NotACounter { key }) => {
+                format!("the value of key {} is not a decimal number", key.escape_ascii()).into()
+            }
+            Response::Refused(Refusal::CounterOverflow { key }) => {
+                format!("the counter {} would leave 64 bits", key.escape_ascii()).into()
+            }
+            other => format!("{other:?}").into(),
+        },
+    }
+}
+
+fn part_of(parts: &mut BTreeMap<Key, Part>, route: Route) -> &mut Part {
+    parts.entry(route.descriptor.keys.start.clone()).or_insert_with(|| Part {
+        route,
+        transaction: Transaction::default(),
+        conditions: Vec::new(),
+    })
+}
+
+/// Results of the operations of a transaction that compute.
+pub(crate) type Results = Vec<OperationResult>;
+
+/// What became of a transaction.
+#[derive(Debug)]
+pub(crate) enum Transacted {
+    Committed(Results),
+    ConditionFailed { condition: usize, found: Option<Bytes> },
+}
+

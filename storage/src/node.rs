@@ -1,0 +1,138 @@
+//! A node: one log, one state, and the replicas that it has of ranges.
+//!
+//! ```text
+//! open    lock the folder, state at its last checkpoint, log scanned; nothing runs yet
+//!         alone: what the log has durably is committed, so it is applied at once
+//! start   log thread, state thread, a Raft group for each replica
+//! handle  requests of clients and nodes → group → answer
+//! stop    groups, state (last checkpoint), log
+//! ```
+
+mod births;
+mod identity;
+mod open;
+mod read;
+mod run;
+mod service;
+mod upkeep;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, atomic::AtomicBool},
+};
+
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::mpsc;
+
+pub(crate) use identity::NodeIdentity;
+pub(crate) use open::Opened;
+
+use crate::{
+    data_folder::DataFolder,
+    log::Log,
+    network::Transport,
+    raft::{
+        group::{Group, Members, Shared},
+        state_machine::Event,
+    },
+    range::{NodeId, RangeDescriptor, RangeId},
+    rpc::{Failure, Route},
+    state::{Phase, Store},
+};
+
+/// A running node.
+pub(crate) struct Node {
+    pub(crate) identity: NodeIdentity,
+    pub(crate) shared: Shared,
+    pub(crate) log: Log,
+    groups: RwLock<BTreeMap<RangeId, Arc<Group>>>,
+    /// Ranges whose group is being started or removed.
+    changing: Mutex<BTreeSet<RangeId>>,
+    /// Set once the node stops: then no group is started any more.
+    stopping: AtomicBool,
+    folder: Mutex<Option<DataFolder>>,
+    workers: Mutex<Vec<run::WorkerHandle>>,
+    events: Mutex<Option<mpsc::UnboundedReceiver<Event>>>,
+    /// What the placement driver's part of this node answers; none on a node that is alone.
+    pub(crate) placement: RwLock<Option<Arc<dyn PlacementService>>>,
+}
+
+/// What a node passes on to its part of the placement driver.
+pub(crate) trait PlacementService: Send + Sync {
+    /// Answers a request that is about the cluster and not about a range.
+    fn answer(
+        &self,
+        request: crate::rpc::Request,
+    ) -> futures_util::future::BoxFuture<'static, Result<crate::rpc::Answer, Failure>>;
+}
+
+impl Node {
+    pub(crate) const fn id(&self) -> NodeId {
+        self.identity.node
+    }
+
+    pub(crate) fn store(&self) -> &Arc<Store> {
+        &self.shared.store
+    }
+
+    pub(crate) fn transport(&self) -> &Arc<dyn Transport> {
+        &self.shared.transport
+    }
+
+    /// The running replica of a range.
+    pub(crate) fn group(&self, range: RangeId) -> Result<Arc<Group>, Failure> {
+        self.groups.read().get(&range).cloned().ok_or(Failure::NotHere { range })
+    }
+
+    /// All running replicas, by range.
+    pub(crate) fn groups(&self) -> Vec<Arc<Group>> {
+        self.groups.read().values().cloned().collect()
+    }
+
+    /// The range as this node has it.
+    pub(crate) fn descriptor(&self, range: RangeId) -> Result<RangeDescriptor, Failure> {
+        let group = self.store().group(range).map_err(|error| Failure::Broken(error.to_string()))?;
+        match group {
+            Some(group) if group.phase == Phase::Live => Ok(group.descriptor),
+            Some(_) | None => Err(Failure::NotHere { range }),
+        }
+    }
+
+    /// What this node knows of its ranges and of who leads them.
+    pub(crate) fn routes(&self) -> Result<Vec<Route>, Failure> {
+        let groups = self.store().groups().map_err(|error| Failure::Broken(error.to_string()))?;
+        let running = self.groups.read();
+        Ok(groups
+            .into_iter()
+            .filter(|group| group.phase == Phase::Live && !group.is_empty())
+            .map(|group| {
+                let replica = running.get(&group.descriptor.id);
+                let Members { voters, .. } = replica.map(|replica| replica.members()).unwrap_or_default();
+                let leader = replica.and_then(|replica| replica.leader());
+                let nodes = if voters.is_empty() { vec![self.id()] } else { voters.into_iter().collect() };
+                Route { descriptor: group.descriptor, nodes, leader }
+            })
+            .collect())
+    }
+
+    /// The refusal of a request for another version of a range, with what is there now in its place.
+    pub(crate) fn other_version(&self, range: RangeId) -> Failure {
+        /// A range that was split again and again has its parts beside it.
+        const ROUTES_MAX: usize = 32;
+        let routes = match self.routes() {
+            Ok(routes) => routes,
+            Err(failure) => return failure,
+        };
+        let Some(own) = routes.iter().find(|route| route.descriptor.id == range).cloned() else {
+            return Failure::NotHere { range };
+        };
+        let (space, start) = (own.descriptor.space, own.descriptor.keys.start.clone());
+        let mut routes: Vec<Route> = routes
+            .into_iter()
+            .filter(|route| route.descriptor.space == space && route.descriptor.keys.start >= start)
+            .collect();
+        routes.sort_by(|a, b| a.descriptor.keys.start.cmp(&b.descriptor.keys.start));
+        routes.truncate(ROUTES_MAX);
+        Failure::Version { range, routes }
+    }
+}

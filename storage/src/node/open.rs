@@ -1,0 +1,234 @@
+//! Opening a data folder: what was acknowledged is in the state or in the log behind it.
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicBool},
+};
+
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::mpsc;
+
+use super::{Node, NodeIdentity};
+use crate::{
+    applier::{self, Applier},
+    config::Config,
+    data_folder::DataFolder,
+    error::StorageError,
+    health::Health,
+    kv::KeyRange,
+    log::{self, Log, LogOptions},
+    log_id::LogId,
+    network::Transport,
+    raft::{
+        group::Shared,
+        log_store::{TAG_BLANK, TAG_COMMAND, TAG_MEMBERSHIP},
+        membership::{decode_membership, encode_membership},
+        state_machine::Event,
+        types::RaftMembership,
+    },
+    range::{NodeId, RangeDescriptor, RangeId, Space},
+    state::{Detachment, Group, GroupEntries, Membership, Payload, Phase, Store},
+};
+
+/// Bytes of entries that are applied in one transaction.
+const REPLAY_BYTES: u64 = 8 << 20;
+
+/// An open folder: nothing runs yet, but its state can be read.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) identity: NodeIdentity,
+    pub(crate) config: Config,
+    pub(crate) store: Arc<Store>,
+    pub(crate) log: Log,
+    pub(crate) health: Arc<Health>,
+    log_worker: log::Worker,
+    folder: DataFolder,
+}
+
+/// The groups of a new cluster of one node.
+fn first_groups(node: NodeId) -> [Group; 2] {
+    let members = RaftMembership::new_with_defaults(vec![[node.0].into()], []);
+    let bytes = encode_membership(&members);
+    [(RangeId::PLACEMENT, Space::Placement), (RangeId::FIRST_USER, Space::User)].map(|(id, space)| Group {
+        descriptor: RangeDescriptor { id, space, keys: KeyRange::all(), version: 1 },
+        applied: LogId::BIRTH,
+        membership: Membership { id: LogId::BIRTH, bytes: bytes.clone() },
+        phase: Phase::Live,
+    })
+}
+
+impl Opened {
+    /// Opens a folder, creating it if absent: `new` says who it then is, and whether it is the first
+    /// node of a cluster or waits to be given replicas.
+    pub(crate) fn open(
+        folder: DataFolder,
+        config: Config,
+        new: NodeIdentity,
+        founds: bool,
+    ) -> Result<Self, StorageError> {
+        let disk = config.disk.as_ref();
+        let path = folder.path().to_owned();
+        folder.clear_incoming(disk)?;
+        let identity = match NodeIdentity::read(&path, disk)? {
+            Some(identity) => identity,
+            None => {
+                new.write(&path, disk)?;
+                new
+            }
+        };
+        let store = open_store(&folder, &config, identity.node, founds)?;
+        let health = Arc::new(Health::new(path, Arc::clone(&config.disk), config.disk_reserve_bytes));
+        let mut applied = BTreeMap::new();
+        for group in store.groups()? {
+            if group.phase == Phase::Live {
+                applied.insert(group.descriptor.id, group.applied);
+            }
+        }
+        let options = LogOptions::new(folder.wal(), &config);
+        let (log, log_worker) = Log::open(options, &applied)?;
+        let opened =
+            Self { identity, config, store: Arc::new(store), log, health, log_worker, folder };
+        Ok(opened)
+    }
+
+    /// Whether every replica here is the only one of its range.
+    ///
+    /// Entries that are not applied yet count too: one of them may bring in another node.
+    pub(crate) fn is_alone(&self) -> Result<bool, StorageError> {
+        let own = |bytes: &[u8]| {
+            decode_membership(bytes).is_ok_and(|members| {
+                members.nodes().all(|(node, _)| *node == self.identity.node.0)
+            })
+        };
+        for group in self.store.groups()? {
+            if group.phase != Phase::Live || !own(&group.membership.bytes) {
+                return Ok(false);
+            }
+            let log = self.log.group(group.descriptor.id, group.applied);
+            let (mut from, end) = (group.applied.index + 1, log.state().last.index + 1);
+            while from < end {
+                let entries = log.entries(from, end, REPLAY_BYTES)?;
+                let Some(last) = entries.last() else { break };
+                from = last.id.index + 1;
+                if entries.iter().any(|entry| entry.tag == TAG_MEMBERSHIP && !own(&entry.payload)) {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Applies what the log has and the state has not; only right for a node that is alone, whose log
+    /// decides by itself what is committed.
+    pub(crate) fn replay(&self) -> Result<(), StorageError> {
+        // A split that is applied here makes one more group, which may have entries of its own.
+        let mut done = BTreeMap::new();
+        loop {
+            let groups = self.store.groups()?;
+            let Some(group) = groups.into_iter().find(|group| !done.contains_key(&group.descriptor.id)) else {
+                return Ok(());
+            };
+            self.replay_group(&group)?;
+            done.insert(group.descriptor.id, ());
+        }
+    }
+
+    fn replay_group(&self, group: &Group) -> Result<(), StorageError> {
+        let range = group.descriptor.id;
+        let log = self.log.group(range, group.applied);
+        let (mut from, end) = (group.applied.index + 1, log.state().last.index + 1);
+        if from < end
+            // If there is no space now, the entries are held in memory, where they can be read.
+            && let Err(Detachment::Failed(error)) = self.store.pages().attach()
+        {
+            return Err(error);
+        }
+        while from < end {
+            let entries = log.entries(from, end, REPLAY_BYTES)?;
+            let Some(last) = entries.last() else { break };
+            from = last.id.index + 1;
+            let entries = entries.into_iter().map(payload).collect::<Result<Vec<_>, _>>()?;
+            self.store.apply(&[GroupEntries { range, entries }])?;
+        }
+        Ok(())
+    }
+
+    /// Makes a node of it, whose groups and workers are not running yet.
+    pub(crate) fn into_node(
+        self,
+        transport: Arc<dyn Transport>,
+    ) -> (Arc<Node>, log::Worker, applier::Worker) {
+        let (applier, worker) = Applier::new(
+            Arc::clone(&self.store),
+            Arc::clone(&self.health),
+            self.config.checkpoint_bytes,
+            self.config.checkpoint_interval,
+        );
+        let (events, born) = mpsc::unbounded_channel::<Event>();
+        let incoming: PathBuf = self.folder.incoming();
+        let shared = Shared {
+            node: self.identity.node,
+            config: self.config,
+            store: self.store,
+            applier,
+            health: self.health,
+            transport,
+            events,
+            incoming,
+        };
+        let node = Node {
+            identity: self.identity,
+            shared,
+            log: self.log,
+            groups: RwLock::default(),
+            changing: Mutex::default(),
+            stopping: AtomicBool::new(false),
+            folder: Mutex::new(Some(self.folder)),
+            workers: Mutex::default(),
+            events: Mutex::new(Some(born)),
+            placement: RwLock::new(None),
+        };
+        (Arc::new(node), self.log_worker, worker)
+    }
+
+    /// Closes a folder that nothing was written to.
+    pub(crate) fn close(&self) {
+        self.store.close();
+    }
+}
+
+/// The payload of an entry of the log, for the state.
+fn payload(entry: log::Entry) -> Result<(LogId, Payload), StorageError> {
+    let payload = match entry.tag {
+        TAG_BLANK => Payload::Blank,
+        TAG_COMMAND => Payload::Command(entry.payload),
+        TAG_MEMBERSHIP => Payload::Membership(entry.payload),
+        tag => {
+            let reason = format!("entry {} is of the unknown kind {tag}", entry.id);
+            return Err(StorageError::corrupt("wal", 0, reason));
+        }
+    };
+    Ok((entry.id, payload))
+}
+
+/// Opens the state, or creates it.
+fn open_store(
+    folder: &DataFolder,
+    config: &Config,
+    node: NodeId,
+    founds: bool,
+) -> Result<Store, StorageError> {
+    let (path, disk) = (folder.state(), config.disk.as_ref());
+    let groups = first_groups(node);
+    let store = match Store::open(path.clone(), disk, config.cache_bytes)? {
+        Some(store) => store,
+        None => {
+            Store::create(&path, disk, if founds { &groups } else { &[] })?;
+            Store::open(path.clone(), disk, config.cache_bytes)?
+                .ok_or_else(|| StorageError::io("open", path, std::io::ErrorKind::NotFound.into()))?
+        }
+    };
+    store.upgrade(&groups, || folder.has_log(disk))?;
+    Ok(store)
+}

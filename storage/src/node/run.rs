@@ -1,0 +1,186 @@
+//! Starting and stopping what a node runs.
+
+use std::{sync::Arc, thread, time::Duration};
+
+use openraft::AsyncRuntime as _;
+
+use super::{Node, Opened};
+use crate::{
+    applier, block_on::block_on,
+    error::StorageError,
+    log,
+    network::Transport,
+    range::RangeId,
+    rpc::Failure,
+    runtime::Runtime,
+    state::Phase,
+};
+
+/// How long a group that is alone may take to lead itself.
+const LEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What to wait for when a worker was told to stop.
+#[derive(Debug)]
+pub(crate) enum WorkerHandle {
+    #[cfg(not(simulation))]
+    Thread(thread::JoinHandle<()>),
+    #[cfg(simulation)]
+    Task,
+}
+
+/// Runs a worker where it may wait for the disk: on a thread of its own, in a simulation as a task.
+fn start_worker(
+    name: &str,
+    worker: impl Future<Output = ()> + Send + 'static,
+) -> Result<WorkerHandle, StorageError> {
+    #[cfg(simulation)]
+    {
+        let _ = (name, thread::current());
+        drop(Runtime::spawn(worker));
+        Ok(WorkerHandle::Task)
+    }
+    #[cfg(not(simulation))]
+    {
+        // Its timers are those of the runtime that starts it.
+        let runtime = tokio::runtime::Handle::current();
+        let run = move || {
+            let _timers = runtime.enter();
+            block_on(worker);
+        };
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(run);
+        let thread = thread.map_err(|error| StorageError::io("start a thread named", name, error))?;
+        Ok(WorkerHandle::Thread(thread))
+    }
+}
+
+impl Node {
+    /// Starts the workers and a group for every replica of an open folder.
+    ///
+    /// Within the runtime that then drives it.
+    pub(crate) async fn start(
+        opened: Opened,
+        transport: Arc<dyn Transport>,
+    ) -> Result<Arc<Self>, StorageError> {
+        let (node, log_worker, applier): (_, log::Worker, applier::Worker) = opened.into_node(transport);
+        // While the disk is full what is applied is held in memory, and writes are refused.
+        let _detached = node.store().pages().attach();
+        {
+            let mut workers = node.workers.lock();
+            workers.push(start_worker("storage-log", log_worker.run())?);
+            workers.push(start_worker("storage-state", applier.run())?);
+        }
+        node.start_groups().await?;
+        node.watch_births();
+        node.start_upkeep();
+        Ok(node)
+    }
+
+    async fn start_groups(self: &Arc<Self>) -> Result<(), StorageError> {
+        loop {
+            let groups = self.store().groups()?;
+            let running = self.groups.read().keys().copied().collect::<Vec<_>>();
+            let next = groups.into_iter().find(|group| !running.contains(&group.descriptor.id));
+            let Some(group) = next else { return Ok(()) };
+            let range = group.descriptor.id;
+            if group.phase == Phase::Installing {
+                // A crash came while a snapshot was installed: what is there is half of something.
+                tracing::warn!(%range, "a snapshot was not installed whole; the replica is dropped");
+                self.forget(range).await?;
+                continue;
+            }
+            if let Err(failure) = self.start_group(range).await {
+                return Err(StorageError::Poisoned { reason: format!("{failure:?}").into() });
+            }
+        }
+    }
+
+    /// Waits until the ranges of a node that is alone are led by it.
+    pub(crate) async fn lead_alone(&self) -> Result<(), StorageError> {
+        for group in self.groups() {
+            if group.is_alone() && !group.wait_leads(LEAD_TIMEOUT).await {
+                return Err(self.shared.health.poisoned().unwrap_or_else(|| StorageError::Unavailable {
+                    reason: format!("range {} found no leader", group.range).into(),
+                }));
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts the group of a replica that is in the state; does nothing if it runs.
+    pub(crate) async fn start_group(self: &Arc<Self>, range: RangeId) -> Result<(), Failure> {
+        if !self.changing.lock().insert(range) {
+            return Err(Failure::Busy(format!("range {range} is being started or removed")));
+        }
+        let started = self.start_group_alone(range).await;
+        self.changing.lock().remove(&range);
+        started
+    }
+
+    async fn start_group_alone(self: &Arc<Self>, range: RangeId) -> Result<(), Failure> {
+        if self.stopping.load(std::sync::atomic::Ordering::Acquire) || self.groups.read().contains_key(&range) {
+            return Ok(());
+        }
+        let group = self.store().group(range).map_err(|error| self.failure(error))?;
+        let Some(group) = group else { return Err(Failure::NotHere { range }) };
+        let log = self.log.group(range, group.applied);
+        let group = crate::raft::group::Group::start(range, log, self.shared.clone()).await?;
+        if group.is_alone() {
+            // Nobody else could lead: there is nothing to wait for.
+            group.elect(false).await;
+        }
+        self.groups.write().insert(range, group);
+        Ok(())
+    }
+
+    /// Stops the group of a range and removes everything that this node has of it, durably.
+    pub(crate) async fn forget(&self, range: RangeId) -> Result<(), StorageError> {
+        let group = self.groups.write().remove(&range);
+        if let Some(group) = group {
+            group.stop().await;
+        }
+        self.shared.applier.run(move |store| store.remove_group(range)).await?;
+        // Durable before the log forgets it too: otherwise the replay of an old split could bring an
+        // old replica back.
+        self.shared.applier.checkpoint().await?;
+        self.log.group(range, crate::log_id::LogId::default()).remove();
+        Ok(())
+    }
+
+    /// Stops everything, with a last checkpoint, and gives the folder free.
+    pub(crate) async fn stop(&self) -> Result<(), StorageError> {
+        if self.stopping.swap(true, std::sync::atomic::Ordering::AcqRel) {
+            return Ok(());
+        }
+        let groups: Vec<_> = std::mem::take(&mut *self.groups.write()).into_values().collect();
+        for group in &groups {
+            group.stop().await;
+        }
+        let durable = self.shared.applier.checkpoint().await;
+        if let Ok(durable) = &durable {
+            self.log.finish(durable);
+        }
+        self.shared.applier.stop().await;
+        self.log.stop().await;
+        self.join_workers();
+        self.store().close();
+        drop(self.folder.lock().take());
+        match self.shared.health.poisoned() {
+            Some(error) => Err(error),
+            None => durable.map(drop),
+        }
+    }
+
+    fn join_workers(&self) {
+        for worker in std::mem::take(&mut *self.workers.lock()) {
+            match worker {
+                #[cfg(not(simulation))]
+                WorkerHandle::Thread(thread) => {
+                    // It was told to stop, and answered that it did.
+                    let _panicked = thread.join();
+                }
+                #[cfg(simulation)]
+                WorkerHandle::Task => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! What a node does by itself from time to time: keep its logs short, remove what expired, finish
+//! transactions that were left.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use openraft::AsyncRuntime as _;
+
+use super::Node;
+use crate::{
+    action::{Action, Proposal},
+    raft::group::Group,
+    runtime::{self, Runtime},
+};
+
+/// How often.
+const EVERY: Duration = Duration::from_millis(500);
+/// Values that one entry removes when their time is over.
+const EXPIRE_MAX: usize = 1024;
+
+impl Node {
+    /// Begins the upkeep; it ends with the node.
+    pub(super) fn start_upkeep(self: &Arc<Self>) {
+        let node = Arc::downgrade(self);
+        drop(Runtime::spawn(async move {
+            loop {
+                Runtime::sleep(EVERY).await;
+                let Some(node) = node.upgrade() else { return };
+                if node.stopping.load(Ordering::Acquire) {
+                    return;
+                }
+                node.upkeep().await;
+            }
+        }));
+    }
+
+    async fn upkeep(&self) {
+        self.log.retry();
+        let pinned = self.log.pinned();
+        for group in self.groups() {
+            let pins = pinned.contains(&group.range);
+            if pins || group.log_bytes() > self.shared.config.raft.log_bytes_max {
+                group.snapshot(pins).await;
+            }
+            if group.leads() {
+                self.expire(&group).await;
+            }
+        }
+    }
+
+    /// Removes values of a range whose time is over. Reads do not see them before that either.
+    async fn expire(&self, group: &Group) {
+        let (store, range) = (Arc::clone(self.store()), group.range);
+        let now = self.shared.config.clock.wall();
+        let found = runtime::blocking(move || {
+            let view = store.view()?;
+            let due = view.due(range, now, EXPIRE_MAX)?;
+            Ok(view.group(range)?.map(|group| (group.descriptor.version, due)))
+        })
+        .await;
+        let Ok(Some((version, entries))) = found else { return };
+        if entries.is_empty() {
+            return;
+        }
+        let action = Action::Expire { entries };
+        let proposal = Proposal { version, session: None, now, action };
+        // Next time, if not now.
+        let _refused = self.propose(range, proposal.encode()).await;
+    }
+}

@@ -1,0 +1,259 @@
+//! One Raft group on this node: start, propose, read barrier, answer its peers, stop.
+
+mod freshness;
+mod members;
+mod receive;
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use openraft::{
+    Raft, ReadPolicy, ServerState, SnapshotPolicy,
+    errors::{ClientWriteError, ForwardToLeader, LinearizableReadError, RaftError},
+};
+use parking_lot::Mutex;
+use tokio::sync::mpsc;
+
+pub(crate) use self::members::{Members, Progress};
+use self::freshness::Freshness;
+use super::{
+    log_store::LogStore,
+    network::Network,
+    snapshot::Incoming,
+    state_machine::{Event, Machine},
+    types::{Command, TypeConfig, from_raft_log_id},
+};
+use crate::{
+    action::Response,
+    applier::Applier,
+    config::{Config, RaftConfig},
+    health::Health,
+    log::GroupLog,
+    network::Transport,
+    range::{NodeId, RangeId},
+    rpc::Failure,
+    state::Store,
+};
+
+/// What groups of a node share.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) node: NodeId,
+    pub(crate) config: Config,
+    pub(crate) store: Arc<Store>,
+    pub(crate) applier: Applier,
+    pub(crate) health: Arc<Health>,
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) events: mpsc::UnboundedSender<Event>,
+    /// Where snapshots arrive.
+    pub(crate) incoming: std::path::PathBuf,
+}
+
+/// A running group.
+pub(crate) struct Group {
+    pub(crate) range: RangeId,
+    raft: Raft<TypeConfig, Machine>,
+    log: GroupLog,
+    shared: Shared,
+    freshness: Freshness,
+    /// The snapshot that is arriving.
+    arriving: Mutex<Option<Incoming>>,
+    /// Reads and writes since the last report.
+    pub(crate) load: Load,
+}
+
+/// Counts requests between two reports.
+#[derive(Debug, Default)]
+pub(crate) struct Load {
+    pub(crate) reads: std::sync::atomic::AtomicU64,
+    pub(crate) writes: std::sync::atomic::AtomicU64,
+}
+
+fn raft_config(range: RangeId, config: &RaftConfig) -> openraft::Config {
+    let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    openraft::Config {
+        cluster_name: format!("range {range}"),
+        heartbeat_interval: ms(config.heartbeat_interval),
+        election_timeout_min: ms(config.election_timeout),
+        election_timeout_max: ms(config.election_timeout) * 2,
+        install_snapshot_timeout: ms(config.snapshot_timeout),
+        send_snapshot_timeout: ms(config.snapshot_timeout),
+        // Of bytes, `limited_get_log_entries` sends less.
+        max_payload_entries: 4096,
+        // A short lag is made up from the log, not by a snapshot.
+        replication_lag_threshold: 50_000,
+        // The node decides, by the bytes of the log.
+        snapshot_policy: SnapshotPolicy::Never,
+        max_in_snapshot_log_to_keep: config.log_entries_kept,
+        purge_batch_size: 64,
+        enable_pre_vote: Some(true),
+        // With an asynchronous state a restored leader could be stale.
+        enable_leader_restore: Some(false),
+        quorum_loss_probe_interval: Some(ms(config.election_timeout) * 4),
+        ..openraft::Config::default()
+    }
+}
+
+impl Group {
+    /// Starts the replica of a range, whose group is in the state.
+    pub(crate) async fn start(range: RangeId, log: GroupLog, shared: Shared) -> Result<Arc<Self>, Failure> {
+        let config = raft_config(range, &shared.config.raft);
+        let config = config.validate().map_err(|error| Failure::Invalid(error.to_string()))?;
+        let machine = Machine {
+            range,
+            store: Arc::clone(&shared.store),
+            applier: shared.applier.clone(),
+            events: shared.events.clone(),
+            built: false,
+            transfers: 0,
+        };
+        let clock = Arc::clone(&shared.config.clock);
+        let network = Network { range, transport: Arc::clone(&shared.transport), clock };
+        let log_store = LogStore::new(log.clone());
+        let raft = Raft::new(shared.node.0, Arc::new(config), network, log_store, machine)
+            .await
+            .map_err(|error| Failure::Broken(error.to_string()))?;
+        Ok(Arc::new(Self {
+            range,
+            raft,
+            log,
+            freshness: Freshness::default(),
+            shared,
+            arriving: Mutex::new(None),
+            load: Load::default(),
+        }))
+    }
+
+    /// Asks to lead now, without waiting for a timeout.
+    pub(crate) async fn elect(&self, pre_vote: bool) {
+        // A group that stopped does not lead.
+        let _stopped = self.raft.trigger().elect(pre_vote).await;
+    }
+
+    /// Proposes an encoded proposal and waits until it is applied here.
+    pub(crate) async fn propose(&self, proposal: Bytes) -> Result<(u64, Response), Failure> {
+        let written = match self.raft.client_write(Command(proposal)).await {
+            Ok(written) => written,
+            Err(RaftError::APIError(error)) => return Err(self.refused(error)),
+            Err(RaftError::Fatal(error)) => return Err(self.stopped(&error)),
+        };
+        let index = written.log_id.index();
+        let response = written.data.0.ok_or_else(|| Failure::Broken("a command without a response".into()))?;
+        Ok((index, response))
+    }
+
+    fn refused(&self, error: ClientWriteError<TypeConfig>) -> Failure {
+        let range = self.range;
+        let leader = |to: &ForwardToLeader<TypeConfig>| to.leader_id.map(NodeId);
+        match error {
+            ClientWriteError::ForwardToLeader(to) => Failure::NotLeader { range, leader: leader(&to) },
+            ClientWriteError::LogEntryDiscarded(to) => Failure::LeaderChanged { range, leader: leader(&to) },
+            ClientWriteError::ChangeMembershipError(error) => Failure::Invalid(error.to_string()),
+            ClientWriteError::PreconditionFailed(error) => Failure::Busy(error.to_string()),
+        }
+    }
+
+    /// What it means that Raft does not run any more.
+    fn stopped(&self, error: &dyn std::fmt::Display) -> Failure {
+        match self.shared.health.poisoned() {
+            Some(error) => Failure::Broken(error.to_string()),
+            None => Failure::Broken(format!("range {}: {error}", self.range)),
+        }
+    }
+
+    /// Returns when everything acknowledged before the call is applied here; only on the leader.
+    pub(crate) async fn barrier(&self) -> Result<(), Failure> {
+        if self.shared.config.sabotage.no_read_barrier {
+            return Ok(());
+        }
+        match self.raft.ensure_linearizable(ReadPolicy::ReadIndex).await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.not_linearizable(error)),
+        }
+    }
+
+    /// Up to which index a replica must have applied, to answer a read that begins now.
+    pub(crate) async fn read_index(&self) -> Result<u64, Failure> {
+        match self.raft.get_read_linearizer(ReadPolicy::ReadIndex).await {
+            Ok(linearizer) => Ok(linearizer.read_log_id().index()),
+            Err(error) => Err(self.not_linearizable(error)),
+        }
+    }
+
+    fn not_linearizable(&self, error: RaftError<TypeConfig, LinearizableReadError<TypeConfig>>) -> Failure {
+        let range = self.range;
+        match error {
+            RaftError::APIError(LinearizableReadError::ForwardToLeader(to)) => {
+                Failure::NotLeader { range, leader: to.leader_id.map(NodeId) }
+            }
+            // Whoever leads now, it is not known here.
+            RaftError::APIError(LinearizableReadError::QuorumNotEnough(_)) => {
+                Failure::NotLeader { range, leader: None }
+            }
+            RaftError::Fatal(error) => self.stopped(&error),
+        }
+    }
+
+    /// Waits until this replica has applied `index`.
+    pub(crate) async fn wait_applied(&self, index: u64, timeout: Duration) -> Result<(), Failure> {
+        let applied = self.raft.wait(Some(timeout)).applied_index_at_least(Some(index), "a read").await;
+        applied.map(drop).map_err(|error| Failure::Busy(error.to_string()))
+    }
+
+    /// Whether what is applied here was all that was acknowledged at some moment within `bound`.
+    pub(crate) fn is_fresh(&self, bound: Duration) -> bool {
+        let clock = self.shared.config.clock.as_ref();
+        self.freshness.age(self.applied(), clock).is_some_and(|age| age <= bound)
+    }
+
+    /// Index of the last applied entry.
+    pub(crate) fn applied(&self) -> u64 {
+        let metrics = self.raft.data_metrics();
+        let applied = metrics.borrow_watched().last_applied.as_ref().map_or(0, |id| id.index());
+        applied
+    }
+
+    /// Who leads, as far as it is known here.
+    pub(crate) fn leader(&self) -> Option<NodeId> {
+        self.raft.metrics().borrow_watched().current_leader.map(NodeId)
+    }
+
+    /// Whether this replica leads.
+    pub(crate) fn leads(&self) -> bool {
+        self.raft.metrics().borrow_watched().state == ServerState::Leader
+    }
+
+    /// Whether this replica's group has no other voter: then what the log has durably is committed.
+    pub(crate) fn is_alone(&self) -> bool {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        let alone = metrics.membership_config.voter_ids().eq([self.shared.node.0]);
+        alone
+    }
+
+    /// Waits until this replica leads, if it is going to.
+    pub(crate) async fn wait_leads(&self, timeout: Duration) -> bool {
+        self.raft.wait(Some(timeout)).state(ServerState::Leader, "to lead").await.is_ok()
+    }
+
+    /// Makes a snapshot, so that the log can be purged; keeps none of it if asked to.
+    pub(crate) async fn snapshot(&self, purge_all: bool) {
+        let _stopped = self.raft.trigger().snapshot().await;
+        if purge_all {
+            let durable = self.raft.data_metrics().borrow_watched().snapshot.as_ref().map(from_raft_log_id);
+            if let Some(durable) = durable {
+                let _stopped = self.raft.trigger().purge_log(durable.index).await;
+            }
+        }
+    }
+
+    /// Bytes of the log since it was purged.
+    pub(crate) fn log_bytes(&self) -> u64 {
+        self.log.bytes()
+    }
+
+    /// Stops the replica; its peers find it silent.
+    pub(crate) async fn stop(&self) {
+        let _panicked = self.raft.shutdown().await;
+    }
+}

@@ -1,0 +1,97 @@
+//! Who belongs to a group, how far each is, and changing that.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use openraft::{ChangeMembers, EmptyNode, Instant as _, errors::RaftError};
+
+use super::Group;
+use crate::{range::NodeId, rpc::Failure};
+
+/// Who belongs to a group.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Members {
+    pub(crate) voters: BTreeSet<NodeId>,
+    pub(crate) learners: BTreeSet<NodeId>,
+    /// Index of the entry that said so.
+    pub(crate) configuration: u64,
+    /// Whether voters are being exchanged.
+    pub(crate) joint: bool,
+}
+
+/// How far another replica is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Progress {
+    /// Index up to which its log is the leader's.
+    pub(crate) matched: u64,
+    /// Since when it has not answered, if it ever did.
+    pub(crate) silent: Option<Duration>,
+}
+
+impl Group {
+    /// Who belongs to the group, as far as this replica knows.
+    pub(crate) fn members(&self) -> Members {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        let stored = &metrics.membership_config;
+        Members {
+            voters: stored.voter_ids().map(NodeId).collect(),
+            learners: stored.membership().learner_ids().map(NodeId).collect(),
+            configuration: stored.log_id().as_ref().map_or(0, |id| id.index()),
+            joint: stored.get_joint_config().len() > 1,
+        }
+    }
+
+    /// Term, index of the last entry, and how far each other replica is; `None` unless this one leads.
+    pub(crate) fn progress(&self) -> Option<(u64, u64, Vec<(NodeId, Progress)>)> {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        let replication = metrics.replication.as_ref()?;
+        let heartbeat = metrics.heartbeat.as_ref();
+        let peers = replication
+            .iter()
+            .filter(|(node, _)| **node != self.shared.node.0)
+            .map(|(node, matched)| {
+                let answered = heartbeat.and_then(|heartbeat| heartbeat.get(node).cloned().flatten());
+                let progress = Progress {
+                    matched: matched.as_ref().map_or(0, |id| id.index()),
+                    silent: answered.map(|at| at.into_inner().elapsed()),
+                };
+                (NodeId(*node), progress)
+            })
+            .collect();
+        Some((metrics.current_term, metrics.last_log_index.unwrap_or(0), peers))
+    }
+
+    async fn change(&self, change: ChangeMembers<u64, EmptyNode>) -> Result<(), Failure> {
+        match self.raft.change_membership(change, false).await {
+            Ok(_) => Ok(()),
+            Err(RaftError::APIError(error)) => Err(self.refused(error)),
+            Err(RaftError::Fatal(error)) => Err(self.stopped(&error)),
+        }
+    }
+
+    /// Makes a node receive the group's log without voting.
+    pub(crate) async fn add_learner(&self, node: NodeId) -> Result<(), Failure> {
+        match self.raft.add_learner(node.0, EmptyNode {}, false).await {
+            Ok(_) => Ok(()),
+            Err(RaftError::APIError(error)) => Err(self.refused(error)),
+            Err(RaftError::Fatal(error)) => Err(self.stopped(&error)),
+        }
+    }
+
+    /// Makes exactly these nodes the voters; a voter that is none of them leaves the group.
+    pub(crate) async fn set_voters(&self, voters: &BTreeSet<NodeId>) -> Result<(), Failure> {
+        let voters: BTreeSet<u64> = voters.iter().map(|node| node.0).collect();
+        self.change(ChangeMembers::ReplaceAllVoters(voters)).await
+    }
+
+    /// Makes a learner leave the group.
+    pub(crate) async fn remove_learner(&self, node: NodeId) -> Result<(), Failure> {
+        self.change(ChangeMembers::RemoveNodes(BTreeSet::from([node.0]))).await
+    }
+
+    /// Asks another voter to lead.
+    pub(crate) async fn transfer(&self, to: NodeId) -> Result<(), Failure> {
+        self.raft.trigger().transfer_leader(to.0).await.map_err(|error| self.stopped(&error))
+    }
+}
