@@ -24,6 +24,8 @@ mod disk;
 mod error;
 mod kv;
 mod log_id;
+#[allow(dead_code)]
+mod network;
 mod range;
 mod recovery;
 mod state;
