@@ -24,7 +24,7 @@ mod disk;
 mod error;
 mod kv;
 mod log_id;
-#[allow(dead_code)]
+#[allow(dead_code, unused_imports)]
 mod network;
 mod range;
 mod recovery;

@@ -1,6 +1,25 @@
 //! The network between nodes, and from clients to nodes: opaque requests and their answers.
+//!
+//! ```text
+//! call ─► link (one per node and lane) ─► frames of packed requests ─► driver ─► Handler::handle
+//!   ◄─────────── calls, by number ◄────── frames of packed answers ◄── outbox ◄──────┘
+//! ```
+//! A frame is one message of one bidirectional gRPC stream; what waits while one is being sent makes up
+//! the next, so that under load many requests share the cost of a system call.
 
+mod address_book;
 mod call_error;
+mod calls;
+mod client;
+mod connection;
+mod frame;
+mod greeting;
+mod link;
+mod options;
+mod outgoing;
+mod server;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,9 +27,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
+pub(crate) use address_book::AddressBook;
 pub(crate) use call_error::CallError;
+pub(crate) use client::TcpTransport;
+pub(crate) use options::{Identity, Jitter, NetworkOptions};
+pub(crate) use server::Server;
 
 use crate::range::NodeId;
+
+/// The one method of the one service, as gRPC names it.
+const SERVICE_PATH: &str = "/genomdb.storage.Peer/Exchange";
 
 /// What a request is about; each lane of a peer has a connection of its own, so that none waits behind
 /// the bytes of another.

@@ -30,6 +30,12 @@ pub(crate) enum CallError {
         /// What does not fit.
         reason: String,
     },
+    /// As many calls wait for this peer as may, or as many of their bytes; nothing was sent.
+    #[error("too many requests wait for {address}")]
+    Busy {
+        /// Who was called.
+        address: String,
+    },
     /// No answer in time.
     #[error("{address} did not answer within {timeout:?}")]
     TimedOut {
@@ -65,7 +71,7 @@ impl CallError {
     /// that carries a session, may be sent again.
     pub(crate) fn maybe_sent(&self) -> bool {
         match self {
-            Self::UnknownNode(_) | Self::Refused { .. } => false,
+            Self::UnknownNode(_) | Self::Refused { .. } | Self::Busy { .. } => false,
             Self::Unreachable { maybe_sent, .. }
             | Self::TimedOut { maybe_sent, .. }
             | Self::TooLarge { maybe_sent, .. }
