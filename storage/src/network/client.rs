@@ -55,12 +55,11 @@ impl TcpTransport {
         if links.stopped {
             return stopped();
         }
-        let link = links
-            .addresses
-            .entry(key)
-            .or_insert_with_key(|(address, _)| self.link(None, address, lane))
-            .call(request, timeout, &self.runtime);
-        link
+        links.addresses.entry(key).or_insert_with_key(|(address, _)| self.link(None, address, lane)).call(
+            request,
+            timeout,
+            &self.runtime,
+        )
     }
 
     /// Ends all connections and fails the calls that wait; later ones fail at once.

@@ -9,7 +9,9 @@ use futures_util::future::{FutureExt, join_all};
 use tokio::sync::{Notify, Semaphore};
 
 use super::{CLUSTER, LONG, PEER, Peer, echo, handling, options, transport, transport_as};
-use crate::network::{AddressBook, CallError, Handler, Identity, Lane, NetworkOptions, TcpTransport, Transport};
+use crate::network::{
+    AddressBook, CallError, Handler, Identity, Lane, NetworkOptions, TcpTransport, Transport,
+};
 use crate::range::NodeId;
 
 const SHORT: Duration = Duration::from_millis(30);
@@ -82,7 +84,7 @@ async fn no_answer_in_time() {
     let (transport, _) = transport(peer.address, options());
     // Connected, so that the next request is sent for sure.
     let first = transport.call(PEER, Lane::Raft, Bytes::new(), LONG);
-    let _ = begun.acquire().await.unwrap().forget();
+    begun.acquire().await.unwrap().forget();
     let second = transport.call(PEER, Lane::Raft, Bytes::new(), SHORT);
     let _ = begun.acquire().await.unwrap();
     let error = second.await.unwrap_err();
@@ -140,7 +142,8 @@ async fn too_large_is_said_before_and_after() {
     let peer = Peer::start("127.0.0.1:0", handler, small.clone()).await;
     let (transport, _) = transport(peer.address, small);
     let call = |bytes: usize| transport.call(PEER, Lane::Client, Bytes::from(vec![0; bytes]), LONG);
-    let too_large = |what, bytes, maybe_sent| CallError::TooLarge { what, bytes, bytes_max: 1000, maybe_sent };
+    let too_large =
+        |what, bytes, maybe_sent| CallError::TooLarge { what, bytes, bytes_max: 1000, maybe_sent };
     assert_eq!(call(1001).await, Err(too_large("request", 1001, false)));
     assert_eq!(call(501).await, Err(too_large("response", 1002, true)));
     assert_eq!(call(500).await.unwrap().len(), 1000);
@@ -151,8 +154,7 @@ async fn a_server_refuses_what_its_clients_should_have_refused() {
     let small = NetworkOptions { message_bytes_max: 1000, frame_bytes: 500, ..options() };
     let peer = Peer::start("127.0.0.1:0", echo(), small).await;
     let (transport, _) = transport(peer.address, options());
-    let error =
-        transport.call(PEER, Lane::Client, Bytes::from_static(&[0; 2000]), LONG).await.unwrap_err();
+    let error = transport.call(PEER, Lane::Client, Bytes::from_static(&[0; 2000]), LONG).await.unwrap_err();
     assert!(error.maybe_sent() && error.to_string().contains("too large"), "{error}");
     call_until_answered(&transport).await;
 }

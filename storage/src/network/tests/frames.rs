@@ -31,9 +31,13 @@ fn read(frame: Bytes) -> Result<Vec<Message>, Malformed> {
 }
 
 fn message() -> impl Strategy<Value = Message> {
-    (any::<u64>(), any::<bool>(), prop::collection::vec(any::<u8>(), 0..300)).prop_map(|(call, body, bytes)| {
-        Message { call, kind: if body { Kind::Body } else { Kind::TooLarge }, body: bytes.into() }
-    })
+    (any::<u64>(), any::<bool>(), prop::collection::vec(any::<u8>(), 0..300)).prop_map(
+        |(call, body, bytes)| Message {
+            call,
+            kind: if body { Kind::Body } else { Kind::TooLarge },
+            body: bytes.into(),
+        },
+    )
 }
 
 proptest! {

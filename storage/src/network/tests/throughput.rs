@@ -1,11 +1,14 @@
 //! How many calls a second, and what each costs; see the command at the test.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use futures_util::future::FutureExt;
 use tokio::task::JoinSet;
 
-use super::{LONG, PEER, Peer, echo, options, transport};
+use super::{LONG, PEER, Peer, handling, options, transport};
 use crate::network::{Lane, Transport};
 
 /// `GENOMDB_MEASURE=1 cargo test --release -p genomdb-storage network::tests::throughput -- --nocapture`
@@ -22,17 +25,33 @@ fn calls_a_second_on_the_loopback() {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build().unwrap();
     runtime.block_on(async {
-        let peer = Peer::start("127.0.0.1:0", echo(), options()).await;
+        let handled = Arc::new(AtomicU64::new(0));
+        let counter = handled.clone();
+        // As one that waits for a disk; without, as one that knows the answer.
+        let waiting = number("GENOMDB_WAITING", 0) == 1;
+        let handler = handling(move |_, request| {
+            counter.fetch_add(1, Ordering::Relaxed);
+            async move {
+                if waiting {
+                    tokio::task::yield_now().await;
+                }
+                request
+            }
+            .boxed()
+        });
+        let peer = Peer::start("127.0.0.1:0", handler, options()).await;
         let (transport, _) = transport(peer.address, options());
         transport.call(PEER, Lane::Raft, Bytes::new(), LONG).await.unwrap();
         let (begin, busy) = (Instant::now(), processor_time());
         let mut calling = JoinSet::new();
-        for _ in 0..callers {
-            let (transport, request) = (transport.clone(), Bytes::from(vec![7; bytes]));
+        for caller in 0..callers {
+            let (transport, request) = (transport.clone(), Bytes::from(vec![caller as u8; bytes]));
             calling.spawn(async move {
                 let mut calls = 0_u64;
                 while begin.elapsed() < duration {
-                    transport.call(PEER, Lane::Raft, request.clone(), LONG).await.unwrap();
+                    let answer = transport.call(PEER, Lane::Raft, request.clone(), LONG).await.unwrap();
+                    // So that no figure is of calls that were not made, or not whole.
+                    assert!(answer == request);
                     calls += 1;
                 }
                 calls
@@ -46,7 +65,7 @@ fn calls_a_second_on_the_loopback() {
             busy.as_secs_f64() * 1e6 / calls as f64,
             busy.as_secs_f64() / wall.as_secs_f64(),
         );
-        assert!(calls > 0);
+        assert_eq!(handled.load(Ordering::Relaxed), calls + 1, "all were handled, once");
     });
 }
 
