@@ -30,6 +30,8 @@ mod log;
 mod log_id;
 #[allow(dead_code)]
 mod raft;
+#[allow(dead_code, unused_imports)]
+mod network;
 mod range;
 mod recovery;
 #[allow(dead_code)]
