@@ -24,6 +24,8 @@ mod disk;
 mod error;
 mod kv;
 mod log_id;
+#[allow(dead_code)]
+pub mod placement;
 mod range;
 mod recovery;
 mod state;
@@ -33,11 +35,11 @@ pub mod testing;
 mod wal;
 mod writer;
 
+pub use action::{OperationResult, Session, TransactionId};
 pub use clock::{Clock, SystemClock};
 pub use config::Config;
 pub use disk::{Disk, DiskFile, LocalDisk};
 pub use error::StorageError;
-pub use action::{OperationResult, Session, TransactionId};
 pub use kv::{
     Condition, End, Key, KeyRange, Operation, Outcome, ScanLimit, ScanPage, Timestamp, Transaction, Value,
     WriteBatch,
