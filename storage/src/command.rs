@@ -114,11 +114,7 @@ pub(crate) fn decode(payload: Bytes) -> Result<Transaction, &'static str> {
             4 => batch.delete_range(KeyRange { start: key, end: None }),
             5 => {
                 let value = take_bytes(&mut rest)?;
-                batch.put_until(
-                    key,
-                    value,
-                    Timestamp(rest.try_get_u64_le().map_err(|_| "it ends within a time")?),
-                )
+                batch.put_until(key, value, Timestamp(rest.try_get_u64_le().map_err(|_| "it ends within a time")?))
             }
             6 => batch.add(key, rest.try_get_i64_le().map_err(|_| "it ends within a number")?),
             7 => {

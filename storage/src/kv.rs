@@ -283,9 +283,7 @@ pub(crate) fn check_limits(transaction: &Transaction, config: &Config) -> Result
                 check_key(key, config)?;
                 check_value(key, value, config)?;
             }
-            Operation::Delete(key) | Operation::Add(key, _) | Operation::Pop(key, _) => {
-                check_key(key, config)?
-            }
+            Operation::Delete(key) | Operation::Add(key, _) | Operation::Pop(key, _) => check_key(key, config)?,
             Operation::DeleteRange(range) => check_range(range, config)?,
         }
     }
