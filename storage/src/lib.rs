@@ -32,6 +32,7 @@ mod log_id;
 mod raft;
 #[allow(dead_code, unused_imports)]
 mod network;
+pub mod placement;
 mod range;
 mod recovery;
 #[allow(dead_code)]
