@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use parking_lot::Mutex;
 
 use crate::{
-    kv::{End, Key, Value},
+    kv::{End, Key, Operation, Value},
     log_id::LogId,
     range::{RangeDescriptor, RangeId},
 };
@@ -113,6 +113,15 @@ impl NewEvents {
     /// Notes a value.
     pub(super) fn put(&mut self, key: &[u8], value: &[u8]) {
         self.push(key, Change::Put(short(value)));
+    }
+
+    /// As many of the last operations as there is space for; earlier ones are given up.
+    pub(super) fn last_of<'o>(&mut self, operations: &'o [Operation]) -> &'o [Operation] {
+        let skipped = operations.len().saturating_sub(EVENTS_MAX);
+        if skipped > 0 {
+            self.ring = Ring { floor: self.index, through: self.index, ..Ring::default() };
+        }
+        operations.get(skipped..).unwrap_or_default()
     }
 
     /// A split, as the first event of the child.

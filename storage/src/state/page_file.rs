@@ -58,6 +58,17 @@ pub(crate) enum Detachment {
     Failed(StorageError),
 }
 
+impl Detachment {
+    /// As an error of the file `path`.
+    pub(crate) fn into_error(self, path: &Path) -> StorageError {
+        match self {
+            Self::Failed(error) => error,
+            Self::DiskFull => StorageError::io("write", path, io::ErrorKind::StorageFull.into()),
+            Self::Idle => StorageError::io("write", path, io::ErrorKind::ReadOnlyFilesystem.into()),
+        }
+    }
+}
+
 impl PageFile {
     /// Opens the state file, detached; `None` if there is none.
     pub(crate) fn open(path: PathBuf, disk: &dyn Disk) -> Result<Option<Self>, StorageError> {

@@ -13,10 +13,10 @@ use std::{collections::BTreeMap, path::Path, path::PathBuf, sync::Arc};
 use redb::{Durability, ReadableTable as _, WriteTransaction};
 
 use super::{
-    events::EventRings,
+    events::{Compacted, EventRings, Events},
     fault::Fault,
     group::{Group, GroupRow, Phase},
-    page_file::{Detachment, PageFile},
+    page_file::PageFile,
     state_file::StateFile,
     tables::{GROUPS, SESSIONS, SPACES, SpaceTables},
     view::View,
@@ -40,13 +40,8 @@ impl Store {
         let file = StateFile::open(Arc::clone(&pages), CACHE_BYTES)?;
         file.write(Durability::Immediate, |transaction| write_groups(transaction, groups))?;
         file.close();
-        match pages.detachment() {
-            None => pages.publish(path, disk),
-            Some(Detachment::Failed(error)) => Err(error),
-            Some(Detachment::DiskFull | Detachment::Idle) => {
-                Err(StorageError::io("create", path, std::io::ErrorKind::StorageFull.into()))
-            }
-        }
+        pages.detachment().map_or(Ok(()), |why| Err(why.into_error(path)))?;
+        pages.publish(path, disk)
     }
 
     /// Opens the state file; `None` if there is none. Nothing is written to it before
@@ -97,6 +92,35 @@ impl Store {
             Ok(applied)
         })?;
         Ok(self.pages().detachment().is_none().then_some(applied))
+    }
+
+    /// Lets writes go to the file; see [`PageFile::attach`].
+    ///
+    /// # Errors
+    ///
+    /// Why they do not go there.
+    pub(crate) fn attach(&self) -> Result<(), StorageError> {
+        self.pages().attach().map_err(|why| why.into_error(self.pages().path()))
+    }
+
+    /// Whether what was last committed durably is durable.
+    pub(super) fn durable(&self) -> Result<(), StorageError> {
+        self.pages().detachment().map_or(Ok(()), |why| Err(why.into_error(self.pages().path())))
+    }
+
+    /// Events of a live range after the entry `index`, of those that this process applied.
+    ///
+    /// # Errors
+    ///
+    /// [`Compacted`] if that is too far back: read the state, then watch from its applied entry on.
+    pub(crate) fn events_since(
+        &self,
+        range: RangeId,
+        index: u64,
+    ) -> Result<Result<Events, Compacted>, StorageError> {
+        let group = self.view()?.group(range)?.filter(|group| group.phase == Phase::Live);
+        let applied = group.ok_or(StorageError::RangeAbsent { range })?.applied;
+        Ok(self.events.since(range, index, applied.index))
     }
 
     /// Rewrites the file to be as small as possible. Waits for writers.

@@ -83,6 +83,8 @@ pub(super) struct SpaceTables<'t> {
     pub(super) elements: Table<'t, (Bytes_, i64), Bytes_>,
     pub(super) locks: Table<'t, Bytes_, Bytes_>,
     pub(super) decisions: Table<'t, (Bytes_, u128), Bytes_>,
+    /// By how many bytes the keys and values of `data` grew, since somebody took it.
+    pub(super) data_growth: i64,
 }
 
 impl<'t> SpaceTables<'t> {
@@ -97,6 +99,7 @@ impl<'t> SpaceTables<'t> {
             elements: transaction.open_table(tables.elements)?,
             locks: transaction.open_table(tables.locks)?,
             decisions: transaction.open_table(tables.decisions)?,
+            data_growth: 0,
         })
     }
 }
