@@ -104,7 +104,7 @@ impl Node {
         let running = self.groups.read();
         Ok(groups
             .into_iter()
-            .filter(|group| group.phase == Phase::Live && !group.is_empty())
+            .filter(|group| group.phase == Phase::Live && group.descriptor.version > 0)
             .map(|group| {
                 let replica = running.get(&group.descriptor.id);
                 let Members { voters, .. } = replica.map(|replica| replica.members()).unwrap_or_default();

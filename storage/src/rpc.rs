@@ -3,11 +3,16 @@
 mod answer;
 mod events;
 mod failure;
+mod placement;
 mod request;
 
 pub(crate) use answer::{Answer, Identity, Peer};
 pub(crate) use events::{decode_events, encode_events};
 pub(crate) use failure::Failure;
+pub(crate) use placement::{
+    Joined, Orders, decode_join, decode_joined, decode_orders, decode_report, decode_status, encode_join,
+    encode_joined, encode_orders, encode_report, encode_status,
+};
 pub(crate) use request::{Admin, Query, ReadMode, Request};
 
 use bytes::Bytes;

@@ -5,17 +5,30 @@ use std::{collections::BTreeSet, time::Duration};
 use openraft::{ChangeMembers, EmptyNode, Instant as _, errors::RaftError};
 
 use super::Group;
-use crate::{range::NodeId, rpc::Failure};
+use crate::{raft::types::RaftStoredMembership, range::NodeId, rpc::Failure};
 
 /// Who belongs to a group.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Members {
     pub(crate) voters: BTreeSet<NodeId>,
+    /// While voters are exchanged, those of before.
+    pub(crate) outgoing: BTreeSet<NodeId>,
     pub(crate) learners: BTreeSet<NodeId>,
     /// Index of the entry that said so.
     pub(crate) configuration: u64,
-    /// Whether voters are being exchanged.
-    pub(crate) joint: bool,
+}
+
+fn members(stored: &RaftStoredMembership) -> Members {
+    let sets = stored.get_joint_config();
+    let nodes = |set: Option<&BTreeSet<u64>>| {
+        set.into_iter().flatten().copied().map(NodeId).collect::<BTreeSet<_>>()
+    };
+    Members {
+        voters: nodes(sets.last()),
+        outgoing: nodes(sets.first().filter(|_| sets.len() > 1)),
+        learners: stored.membership().learner_ids().map(NodeId).collect(),
+        configuration: stored.log_id().as_ref().map_or(0, |id| id.index()),
+    }
 }
 
 /// How far another replica is.
@@ -32,13 +45,21 @@ impl Group {
     pub(crate) fn members(&self) -> Members {
         let metrics = self.raft.metrics();
         let metrics = metrics.borrow_watched();
-        let stored = &metrics.membership_config;
-        Members {
-            voters: stored.voter_ids().map(NodeId).collect(),
-            learners: stored.membership().learner_ids().map(NodeId).collect(),
-            configuration: stored.log_id().as_ref().map_or(0, |id| id.index()),
-            joint: stored.get_joint_config().len() > 1,
-        }
+        members(&metrics.membership_config)
+    }
+
+    /// Who belongs to the group by the newest membership that is committed.
+    pub(crate) fn committed_members(&self) -> Members {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        members(&metrics.committed_membership_config)
+    }
+
+    /// Refuses if the membership is another one, or is being changed.
+    pub(crate) fn expect(&self, configuration: u64) -> Result<(), Failure> {
+        let same = self.committed_members().configuration == configuration
+            && self.members().configuration == configuration;
+        if same { Ok(()) } else { Err(Failure::Busy("the membership is another one".into())) }
     }
 
     /// Term, index of the last entry, and how far each other replica is; `None` unless this one leads.

@@ -1,0 +1,131 @@
+//! Carrying out the orders of the placement driver; one that does not fit what the node knows, not.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use openraft::AsyncRuntime as _;
+use parking_lot::Mutex;
+
+use super::reporter::{REPORT_EVERY, range_report};
+use crate::{
+    action::{Action, Proposal},
+    node::Node,
+    placement::{Order, voters_are_safe},
+    range::{NodeId, RangeDescriptor, RangeId},
+    rpc::{Failure, Orders, Peer},
+    runtime::{self, Runtime},
+};
+
+/// Carries out orders beside everything else, one at a time for a range.
+pub(crate) fn carry_out(node: &Arc<Node>, orders: Orders, busy: &Arc<Mutex<BTreeSet<RangeId>>>) {
+    let Orders { orders, lag_max, silent_max, .. } = orders;
+    for order in orders {
+        let range = order.range();
+        if !busy.lock().insert(range) {
+            continue;
+        }
+        let (node, busy) = (Arc::downgrade(node), Arc::clone(busy));
+        drop(Runtime::spawn(async move {
+            if let Some(node) = node.upgrade() {
+                let text = format!("{order:?}");
+                match carry(&node, order, lag_max, silent_max).await {
+                    Ok(()) => tracing::info!(node = %node.id(), order = text, "done"),
+                    Err(failure) => tracing::debug!(node = %node.id(), order = text, ?failure, "not done"),
+                }
+            }
+            busy.lock().remove(&range);
+        }));
+    }
+}
+
+fn no(reason: &str) -> Failure {
+    Failure::Busy(reason.to_owned())
+}
+
+async fn carry(node: &Arc<Node>, order: Order, lag_max: u64, silent_max: Duration) -> Result<(), Failure> {
+    match order {
+        Order::CreateReplica { descriptor, incarnation } => {
+            if incarnation != node.identity.incarnation {
+                return Err(no("the order is for another data folder"));
+            }
+            create(node, descriptor).await
+        }
+        Order::DropReplica { range, incarnation, configuration } => {
+            if incarnation != node.identity.incarnation {
+                return Err(no("the order is for another data folder"));
+            }
+            let group = node.group(range)?;
+            if group.members().configuration > configuration {
+                return Err(no("a newer membership is known"));
+            }
+            node.forget(range).await.map_err(|error| node.failure(error))
+        }
+        Order::AddLearner { range, configuration, node: learner, address } => {
+            let group = node.group(range)?;
+            group.expect(configuration)?;
+            node.transport().learn(&[Peer { node: learner, address }]);
+            group.add_learner(learner).await
+        }
+        Order::RemoveLearner { range, configuration, node: learner } => {
+            let group = node.group(range)?;
+            group.expect(configuration)?;
+            group.remove_learner(learner).await
+        }
+        Order::ChangeVoters { range, configuration, voters } => {
+            change_voters(node, range, configuration, &voters, lag_max, silent_max).await
+        }
+        Order::TransferLeader { range, term, to } => {
+            let group = node.group(range)?;
+            match group.progress() {
+                Some((now, ..)) if now == term => group.transfer(to).await,
+                _ => Err(no("another term")),
+            }
+        }
+        Order::Split { range, version, at, child } => {
+            let group = node.group(range)?;
+            if !group.leads() {
+                return Err(no("this node does not lead the range"));
+            }
+            let store = Arc::clone(node.store());
+            let at = match at {
+                Some(at) => Some(at),
+                None => runtime::blocking(move || store.view()?.middle_key(range))
+                    .await
+                    .map_err(|error| node.failure(error))?,
+            };
+            let at = at.ok_or_else(|| no("the range has no key to be split at"))?;
+            let now = node.shared.config.clock.wall();
+            let proposal = Proposal { version, session: None, now, action: Action::Split { at, child } };
+            node.propose(range, proposal.encode()).await.map(drop)
+        }
+    }
+}
+
+async fn create(node: &Arc<Node>, descriptor: RangeDescriptor) -> Result<(), Failure> {
+    let range = descriptor.id;
+    if node.group(range).is_ok() {
+        return Ok(());
+    }
+    // A range that is about to be split here is told apart from its child by the split alone.
+    node.store().check_installable(&descriptor).map_err(|error| node.failure(error))?;
+    let group = crate::state::Group::empty(&descriptor);
+    let created = node.shared.applier.run(move |store| store.create_group(&group)).await;
+    created.map_err(|error| node.failure(error))?;
+    node.start_group(range).await
+}
+
+async fn change_voters(
+    node: &Arc<Node>,
+    range: RangeId,
+    configuration: u64,
+    voters: &BTreeSet<NodeId>,
+    lag_max: u64,
+    silent_max: Duration,
+) -> Result<(), Failure> {
+    let group = node.group(range)?;
+    group.expect(configuration)?;
+    let report = range_report(node, &group, REPORT_EVERY).ok_or_else(|| no("this node does not lead"))?;
+    if !voters_are_safe(&report, node.id(), voters, lag_max, silent_max) {
+        return Err(no("the range would not keep a quorum"));
+    }
+    group.set_voters(voters).await
+}

@@ -1,0 +1,117 @@
+//! A node's reports to the placement driver, and what it is told in return.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Weak, atomic::Ordering},
+    time::Duration,
+};
+
+use openraft::AsyncRuntime as _;
+use parking_lot::Mutex;
+
+use super::orders;
+use crate::{
+    client::Client,
+    node::Node,
+    placement::{Follower, NodeReport, RangeReport, ReplicaPhase, ReplicaReport},
+    range::{NodeId, RangeId},
+    raft::group::Group,
+    rpc::{Answer, Request, decode_orders, encode_report},
+    runtime::Runtime,
+};
+
+/// How often a node reports.
+pub(crate) const REPORT_EVERY: Duration = Duration::from_secs(1);
+
+/// Reports for a node.
+pub(crate) struct Reporter {
+    pub(crate) node: Weak<Node>,
+    pub(crate) client: Arc<Client>,
+    pub(crate) address: String,
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) every: Duration,
+    /// Ranges for which an order is being carried out.
+    pub(crate) busy: Arc<Mutex<BTreeSet<RangeId>>>,
+}
+
+impl Reporter {
+    /// Reports until the node is gone.
+    pub(crate) async fn run(self) {
+        let mut sequence = 0;
+        loop {
+            Runtime::sleep(self.every).await;
+            let Some(node) = self.node.upgrade() else { return };
+            // Grows through restarts, unless the clock was set back.
+            sequence = node.shared.config.clock.wall().0.max(sequence + 1);
+            let report = self.report(&node, sequence);
+            let request = Request::Report(encode_report(&report));
+            match self.client.ask_placement(request, self.every * 2).await {
+                Ok(Answer::Bytes(bytes)) => match decode_orders(bytes) {
+                    Ok(orders) => {
+                        node.transport().learn(&orders.peers);
+                        orders::carry_out(&node, orders, &self.busy);
+                    }
+                    Err(reason) => tracing::warn!(reason, "the placement driver's orders are malformed"),
+                },
+                Ok(_) => tracing::warn!("the placement driver answered something else"),
+                Err(error) => tracing::debug!(%error, "the placement driver does not answer"),
+            }
+        }
+    }
+
+    fn report(&self, node: &Arc<Node>, sequence: u64) -> NodeReport {
+        let groups = node.groups();
+        let space = node.shared.config.disk.space(node.shared.health.folder());
+        let (capacity_bytes, free_bytes) = space.unwrap_or_default();
+        NodeReport {
+            node: node.id(),
+            incarnation: node.identity.incarnation,
+            sequence,
+            address: self.address.clone(),
+            labels: self.labels.clone(),
+            capacity_bytes,
+            free_bytes,
+            replicas: groups
+                .iter()
+                .map(|group| {
+                    let configuration = group.members().configuration;
+                    let live = node.descriptor(group.range).is_ok_and(|descriptor| descriptor.version > 0);
+                    let phase = if live { ReplicaPhase::Live } else { ReplicaPhase::Empty };
+                    (group.range, ReplicaReport { configuration, phase })
+                })
+                .collect(),
+            led: groups.iter().filter_map(|group| range_report(node, group, self.every)).collect(),
+        }
+    }
+}
+
+/// What the leader of a range says of it; `None` if this node does not lead it.
+pub(crate) fn range_report(node: &Node, group: &Group, every: Duration) -> Option<RangeReport> {
+    /// Of a replica that never answered.
+    const FOREVER: Duration = Duration::from_secs(3600 * 24 * 365);
+    let (term, last_index, progress) = group.progress()?;
+    let descriptor = node.descriptor(group.range).ok()?;
+    let members = group.committed_members();
+    let per_second = |count: u64| count * 1000 / u64::try_from(every.as_millis()).unwrap_or(1).max(1);
+    let view = node.store().view().ok()?;
+    Some(RangeReport {
+        descriptor,
+        voters: members.voters,
+        outgoing: members.outgoing,
+        learners: members.learners,
+        configuration: members.configuration,
+        changing: group.members().configuration != members.configuration,
+        term,
+        last_index,
+        bytes: view.approximate_bytes(group.range).ok().flatten().unwrap_or(0),
+        writes_per_second: per_second(group.load.writes.swap(0, Ordering::Relaxed)),
+        reads_per_second: per_second(group.load.reads.swap(0, Ordering::Relaxed)),
+        followers: progress
+            .into_iter()
+            .map(|(node, progress): (NodeId, _)| {
+                let silent = progress.silent.unwrap_or(FOREVER);
+                (node, Follower { matched: progress.matched, silent })
+            })
+            .collect(),
+    })
+}
