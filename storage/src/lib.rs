@@ -39,11 +39,11 @@ pub mod testing;
 mod wal;
 mod writer;
 
+pub use action::{OperationResult, Session, TransactionId};
 pub use clock::{Clock, SystemClock};
 pub use config::Config;
 pub use disk::{Disk, DiskFile, LocalDisk};
 pub use error::StorageError;
-pub use action::{OperationResult, Session, TransactionId};
 pub use kv::{
     Condition, End, Key, KeyRange, Operation, Outcome, ScanLimit, ScanPage, Timestamp, Transaction, Value,
     WriteBatch,
