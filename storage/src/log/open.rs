@@ -62,7 +62,7 @@ pub(super) fn open(options: &LogOptions, applied: &BTreeMap<RangeId, LogId>) -> 
         next_segment += 1;
     }
     let mut replay = Replay::default();
-    let mut previous_end = 0;
+    let (mut segments, mut previous_end) = (Segments::new(), 0);
     let ends: Vec<_> = files.iter().skip(1).map(|next| Some(next.header.previous_end)).collect();
     for (segment, end) in files.iter().zip(ends.into_iter().chain([None])) {
         previous_end = segment.replay(end, &mut replay)?;
@@ -72,9 +72,9 @@ pub(super) fn open(options: &LogOptions, applied: &BTreeMap<RangeId, LogId>) -> 
             bytes: previous_end,
             live: 0,
         };
-        replay.segments.insert(segment.header.number, file);
+        segments.insert(segment.header.number, file);
     }
-    let (groups, segments) = replay.finish(folder, applied)?;
+    let groups = replay.finish(folder, &mut segments, applied)?;
     Ok(Found { groups, segments, tail: Tail { next_segment, previous_end, spares } })
 }
 
@@ -217,6 +217,7 @@ struct Replayed {
 #[derive(Default)]
 struct Replay {
     groups: BTreeMap<RangeId, Replayed>,
+    /// None yet: what lives in which segment is counted at the end.
     segments: Segments,
     next_birth: u64,
 }
@@ -294,9 +295,10 @@ impl Replay {
     fn finish(
         self,
         folder: &Path,
+        segments: &mut Segments,
         applied: &BTreeMap<RangeId, LogId>,
-    ) -> Result<(BTreeMap<RangeId, Group>, Segments), StorageError> {
-        let Self { groups, mut segments, .. } = self;
+    ) -> Result<BTreeMap<RangeId, Group>, StorageError> {
+        let Self { groups, .. } = self;
         let mut live = BTreeMap::new();
         for (range, Replayed { mut group, absent }) in groups {
             let purged = group.purged.map(|purged| purged.index);
@@ -320,7 +322,7 @@ impl Replay {
             }
             live.insert(range, group);
         }
-        Ok((live, segments))
+        Ok(live)
     }
 }
 

@@ -225,6 +225,7 @@ fn run(seed: u64, steps: usize) {
                 running.close().unwrap();
                 for range in world.ranges.values_mut() {
                     range.history = vec![range.now()];
+                    range.answers.clear();
                 }
                 world.reopen(disk);
             }
