@@ -1,5 +1,8 @@
 //! The log of a group as openraft wants it.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::VecDeque,
     fmt::Debug,
