@@ -23,7 +23,7 @@ mod data_folder;
 mod disk;
 mod error;
 mod kv;
-#[allow(dead_code)]
+#[allow(dead_code, unused_imports)]
 mod log;
 mod log_id;
 #[allow(dead_code)]

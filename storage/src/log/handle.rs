@@ -202,8 +202,8 @@ impl GroupLog {
         ids
     }
 
-    /// The live entries from `from` up to and without `to`, of at most so many bytes; if there is one
-    /// at all, at least one.
+    /// The live entries from `from` up to and without `to`, of at most so many bytes in the log; if
+    /// there is one at all, at least one.
     ///
     /// # Errors
     ///

@@ -69,7 +69,7 @@ fn collect(
     let (mut entries, mut lying) = (Vec::new(), Vec::new());
     let mut bytes = 0;
     for (index, slot) in group.range(from, to) {
-        bytes += u64::from(slot.length);
+        bytes += record_bytes(slot.length);
         if bytes > bytes_max && !entries.is_empty() {
             break;
         }
