@@ -25,7 +25,7 @@ mod error;
 #[allow(dead_code)]
 mod fields;
 mod kv;
-#[allow(dead_code)]
+#[allow(dead_code, unused_imports)]
 mod log;
 mod log_id;
 #[allow(dead_code)]
