@@ -34,6 +34,8 @@ mod state_file;
 mod store;
 #[allow(dead_code)]
 mod tables;
+#[cfg(all(test, feature = "testing"))]
+mod tests;
 #[allow(dead_code)]
 mod transact;
 #[allow(dead_code)]
