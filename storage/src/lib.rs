@@ -22,12 +22,12 @@ mod config;
 mod data_folder;
 mod disk;
 mod error;
-#[allow(dead_code)]
 mod fields;
 mod kv;
 mod log_id;
 mod range;
 mod recovery;
+#[allow(dead_code, unused_imports)]
 mod state;
 mod storage;
 #[cfg(feature = "testing")]

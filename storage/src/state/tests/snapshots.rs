@@ -129,7 +129,7 @@ fn chunks_are_refused_unless_whole_and_in_order() {
     let (group, parts) = chunks(&source.store, RangeId(9));
     let (_, foreign) = chunks(&source.store, USER);
     let mut installer = target.store.installer(&group).unwrap();
-    let mut refused = |installer: &mut Installer, chunk: Bytes| {
+    let refused = |installer: &mut Installer, chunk: Bytes| {
         let error = installer.chunk(&target.store, chunk).unwrap_err();
         assert!(matches!(error, StorageError::Snapshot { .. }), "{error}");
     };
