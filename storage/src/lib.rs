@@ -22,7 +22,6 @@ mod config;
 mod data_folder;
 mod disk;
 mod error;
-#[allow(dead_code)]
 mod fields;
 mod kv;
 #[allow(dead_code, unused_imports)]
@@ -39,6 +38,7 @@ mod recovery;
 mod rpc;
 #[allow(dead_code)]
 mod runtime;
+#[allow(dead_code, unused_imports)]
 mod state;
 mod storage;
 #[cfg(feature = "testing")]

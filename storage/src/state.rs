@@ -4,45 +4,29 @@
 //! durably. The place in the log up to which the state reaches lies in the same transaction.
 
 mod apply;
-#[allow(dead_code)]
 mod draft;
-#[allow(dead_code)]
 mod events;
-#[allow(dead_code)]
 mod execute;
-#[allow(dead_code)]
 mod fault;
-#[allow(dead_code)]
 mod group;
-#[allow(dead_code)]
 mod install;
-#[allow(dead_code)]
 mod old_format;
 mod overlay;
 mod page_checksums;
 mod page_file;
 mod read;
-#[allow(dead_code)]
 mod rows;
-#[allow(dead_code)]
 mod sessions;
-#[allow(dead_code)]
 mod snapshot;
-#[allow(dead_code)]
 mod state_file;
-#[allow(dead_code)]
 mod store;
-#[allow(dead_code)]
 mod tables;
-#[allow(dead_code)]
+#[cfg(test)]
+mod tests;
 mod transact;
-#[allow(dead_code)]
 mod two_phase;
-#[allow(dead_code)]
 mod values;
-#[allow(dead_code)]
 mod verify;
-#[allow(dead_code)]
 mod view;
 
 use std::{
@@ -54,17 +38,13 @@ use parking_lot::{RwLock, RwLockReadGuard};
 use redb::{Database, Durability, ReadableDatabase as _, ReadableTableMetadata as _, TableDefinition};
 
 pub(crate) use apply::Entry;
-#[allow(unused_imports)]
 pub(crate) use events::{Change, Compacted, Event, Events};
-#[allow(unused_imports)]
 pub(crate) use group::{Group, GroupEntries, Membership, Payload, Phase};
 pub(crate) use page_file::{Detachment, PageFile};
 
-#[allow(unused_imports)]
 pub(crate) use self::{
     execute::Responses, install::Installer, old_format::OldFormat, snapshot::SnapshotReader, store::Store,
 };
-#[allow(unused_imports)]
 pub(crate) use view::{DequePage, LockFound, Read, View};
 
 use self::page_file::Backend;

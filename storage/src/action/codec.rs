@@ -9,7 +9,7 @@
 //! response   tag u8, fields: 1 done: results   2 condition failed: number u32, value option
 //!            3 refused: refusal   4 split: two descriptors   5 decided: u8   6 verified: u64
 //! ```
-//! Ids are u128; the rest is as in [`fields`](crate::fields) and [`command`](crate::command).
+//! Ids are u128; the rest is as in [`fields`] and [`command`].
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 

@@ -13,6 +13,9 @@ use crate::kv::{Key, KeyRange, Operation, Timestamp, Value};
 /// What a key is to have: a value, with the moment from which it is gone, or none.
 pub(super) type NewValue<'a> = Option<(&'a Value, Option<Timestamp>)>;
 
+/// From where to where.
+pub(super) type Span<K> = (Bound<K>, Bound<K>);
+
 impl SpaceTables<'_> {
     /// When the value under `key` is gone.
     pub(super) fn expiry(&self, key: &[u8]) -> Result<Option<Timestamp>, Fault> {
@@ -170,13 +173,13 @@ impl SpaceTables<'_> {
 }
 
 /// The elements of all deques of a span of keys.
-pub(super) fn element_bounds(keys: &KeyRange) -> (Bound<(&[u8], i64)>, Bound<(&[u8], i64)>) {
+pub(super) fn element_bounds(keys: &KeyRange) -> Span<(&[u8], i64)> {
     let (start, end) = keys.bounds();
     (start.map(|key| (key, i64::MIN)), end.map(|key| (key, i64::MIN)))
 }
 
 /// The decisions of all transactions whose primary key is in a span.
-pub(super) fn decision_bounds(keys: &KeyRange) -> (Bound<(&[u8], u128)>, Bound<(&[u8], u128)>) {
+pub(super) fn decision_bounds(keys: &KeyRange) -> Span<(&[u8], u128)> {
     let (start, end) = keys.bounds();
     (start.map(|key| (key, 0)), end.map(|key| (key, 0)))
 }
