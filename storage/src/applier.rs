@@ -5,18 +5,17 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use openraft::{AsyncRuntime, Instant as _};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     action::Response,
     error::StorageError,
-    log_id::LogId,
     health::Health,
+    log_id::LogId,
     range::RangeId,
     runtime::Runtime,
-    state::{GroupEntries, Payload, Store},
+    state::{Group, GroupEntries, Payload, Store},
 };
 
 /// Bytes that one transaction applies at most, unless one entry alone is larger.
@@ -26,9 +25,13 @@ type Reply<T> = oneshot::Sender<Result<T, StorageError>>;
 
 /// What is asked of the writer.
 enum Work {
-    Apply { entries: GroupEntries, bytes: usize, reply: Reply<Vec<Option<Response>>> },
+    Apply {
+        entries: GroupEntries,
+        bytes: usize,
+        reply: Reply<Vec<Option<Response>>>,
+    },
     /// Make everything applied durable, and say what that is.
-    Checkpoint(Reply<BTreeMap<RangeId, LogId>>),
+    Checkpoint(Reply<BTreeMap<RangeId, Group>>),
     /// Give space back to the file system.
     Compact(Reply<()>),
     /// Anything else that writes, between two transactions.
@@ -54,7 +57,7 @@ pub(crate) struct Worker {
     /// When a checkpoint is due; none while everything applied is durable.
     due: Option<<Runtime as AsyncRuntime>::Instant>,
     /// What the last checkpoint made durable.
-    durable: Option<BTreeMap<RangeId, LogId>>,
+    durable: Option<BTreeMap<RangeId, Group>>,
 }
 
 impl Applier {
@@ -91,7 +94,7 @@ impl Applier {
     }
 
     /// Makes everything applied durable; tells up to where that is, by group.
-    pub(crate) async fn checkpoint(&self) -> Result<BTreeMap<RangeId, LogId>, StorageError> {
+    pub(crate) async fn checkpoint(&self) -> Result<BTreeMap<RangeId, Group>, StorageError> {
         self.ask(Work::Checkpoint).await
     }
 
@@ -190,7 +193,7 @@ impl Worker {
     }
 
     /// Makes everything applied durable in the state file.
-    fn checkpoint(&mut self) -> Result<BTreeMap<RangeId, LogId>, StorageError> {
+    fn checkpoint(&mut self) -> Result<BTreeMap<RangeId, Group>, StorageError> {
         if let (None, Some(durable)) = (self.due, &self.durable) {
             return Ok(durable.clone());
         }

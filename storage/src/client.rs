@@ -23,9 +23,9 @@ use std::{
 
 use openraft::{AsyncRuntime, Instant as _};
 use parking_lot::{Mutex, RwLock};
-use rand::RngCore as _;
 
 pub use watch::{Position, WatchEvent, WatchPage};
+pub(crate) use write::Transacted;
 
 use self::routes::Routes;
 use crate::{
@@ -35,7 +35,7 @@ use crate::{
     network::Transport,
     node::Node,
     range::NodeId,
-    runtime::Runtime,
+    runtime::{self, Runtime},
 };
 
 type Instant = <Runtime as AsyncRuntime>::Instant;
@@ -70,7 +70,7 @@ impl Sessions {
         let free = self.0.lock().pop();
         let session = match free {
             Some(Session { client, sequence }) => Session { client, sequence: sequence + 1 },
-            None => Session { client: Runtime::thread_rng().next_u64(), sequence: 1 },
+            None => Session { client: runtime::random(), sequence: 1 },
         };
         Lease { sessions: self, session }
     }
@@ -136,13 +136,19 @@ impl Client {
         }
     }
 
+    /// The node of this process.
+    pub(crate) fn node(&self) -> Result<&Arc<Node>, StorageError> {
+        self.local.as_ref().ok_or_else(|| StorageError::Refused {
+            reason: "this process has no node: ask one of the cluster's nodes".into(),
+        })
+    }
+
     fn patience(&self) -> Patience {
         Patience::new(self.config.request_timeout)
     }
 
     fn new_transaction_id() -> TransactionId {
-        let mut random = Runtime::thread_rng();
-        TransactionId(u128::from(random.next_u64()) << 64 | u128::from(random.next_u64()))
+        TransactionId(u128::from(runtime::random()) << 64 | u128::from(runtime::random()))
     }
 
     fn next_turn(&self) -> u64 {

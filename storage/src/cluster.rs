@@ -113,7 +113,7 @@ impl Door {
         Ok(Stats {
             keys: view.keys(Space::User)?,
             state_bytes: node.store().pages().allocated_bytes()?,
-            log_bytes: node.log.bytes(),
+            log_bytes: node.shared.log.bytes(),
             applied_index: first.map_or(0, |group| group.applied.index),
         })
     }
@@ -197,9 +197,8 @@ impl ClusterNode {
         let (folder, mut who, founds) = identity(&config)?;
         let listening = std::net::TcpListener::bind(&config.listen)
             .map_err(|error| StorageError::io("listen at", &config.listen, error))?;
-        let address = listening
-            .local_addr()
-            .map_err(|error| StorageError::io("listen at", &config.listen, error))?;
+        let address =
+            listening.local_addr().map_err(|error| StorageError::io("listen at", &config.listen, error))?;
         let advertised = config.advertise.clone().unwrap_or_else(|| address.to_string());
         let book = AddressBook::new();
         if who.cluster == 0 {

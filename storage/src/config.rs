@@ -63,6 +63,18 @@ pub struct Config {
     ///
     /// Default: 16 MiB. Bounds: 0..=1 TiB.
     pub disk_reserve_bytes: u64,
+    /// How long a request to a cluster is tried again and again.
+    ///
+    /// Default: 30 s. Bounds: 1 ms..=1 h.
+    pub request_timeout: Duration,
+    /// How long one attempt waits for its answer.
+    ///
+    /// Default: 10 s. Bounds: 1 ms..=1 h.
+    pub attempt_timeout: Duration,
+    /// How long a transaction over several ranges may hold its keys, if its sender dies.
+    ///
+    /// Default: 10 s. Bounds: 1 ms..=1 h.
+    pub transaction_timeout: Duration,
     /// How the replicas of a range keep each other informed.
     pub raft: RaftConfig,
     /// What is switched off to see that a test notices; nothing, but in such a test.
@@ -139,6 +151,9 @@ impl Default for Config {
             checkpoint_bytes: 48 * MIB,
             checkpoint_interval: Duration::from_secs(1),
             disk_reserve_bytes: 16 * MIB,
+            request_timeout: Duration::from_secs(30),
+            attempt_timeout: Duration::from_secs(10),
+            transaction_timeout: Duration::from_secs(10),
             raft: RaftConfig::default(),
             sabotage: Sabotage::default(),
             clock: Arc::new(SystemClock::new()),
@@ -159,6 +174,9 @@ impl Config {
         let raft = &self.raft;
         let heartbeat = ms(raft.heartbeat_interval);
         let checks = [
+            ("request_timeout", ms(self.request_timeout), 1..=3_600_000, "1 ms..=1 h"),
+            ("attempt_timeout", ms(self.attempt_timeout), 1..=3_600_000, "1 ms..=1 h"),
+            ("transaction_timeout", ms(self.transaction_timeout), 1..=3_600_000, "1 ms..=1 h"),
             ("raft.heartbeat_interval", heartbeat, 10..=10_000, "10 ms..=10 s"),
             (
                 "raft.election_timeout",

@@ -12,8 +12,10 @@ use crate::{
     error::StorageError,
 };
 
-/// Format of the folder that this version writes and the only one that it reads.
-pub(crate) const FORMAT_VERSION: u32 = 1;
+/// Format of the folder that this version writes.
+pub(crate) const FORMAT_VERSION: u32 = 2;
+/// The oldest format that it reads, and makes its own when it has read it.
+const OLDEST_VERSION: u32 = 1;
 
 /// The longest content of `LOCK` and `FORMAT` that is believed.
 const TEXT_BYTES_MAX: u64 = 1024;
@@ -29,7 +31,7 @@ pub(crate) struct DataFolder {
 impl DataFolder {
     /// Locks the folder, creating it if absent, and checks its format.
     pub(crate) fn open(path: &Path, disk: &dyn Disk) -> Result<Self, StorageError> {
-        for folder in [path, &path.join("wal"), &path.join("state")] {
+        for folder in [path, &path.join("wal"), &path.join("state"), &path.join("incoming")] {
             disk.create_dir(folder).map_err(|error| StorageError::io("create folder", folder, error))?;
         }
         let lock = lock(path, disk)?;
@@ -45,6 +47,41 @@ impl DataFolder {
     /// Folder of the log.
     pub(crate) fn wal(&self) -> PathBuf {
         self.path.join("wal")
+    }
+
+    /// Folder of snapshots on their way in.
+    pub(crate) fn incoming(&self) -> PathBuf {
+        self.path.join("incoming")
+    }
+
+    /// Removes what did not arrive whole.
+    pub(crate) fn clear_incoming(&self, disk: &dyn Disk) -> Result<(), StorageError> {
+        let folder = self.incoming();
+        let failed = |error| StorageError::io("clear", &folder, error);
+        for name in disk.read_dir(&folder).map_err(failed)? {
+            disk.remove(&folder.join(name)).map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    /// Number of the newest segment of the log.
+    pub(crate) fn newest_segment(&self, disk: &dyn Disk) -> Result<Option<u64>, StorageError> {
+        let wal = self.wal();
+        let names = disk.read_dir(&wal).map_err(|error| StorageError::io("list", &wal, error))?;
+        let numbers =
+            names.iter().filter_map(|name| u64::from_str_radix(name.strip_suffix(".log")?, 16).ok());
+        Ok(numbers.max())
+    }
+
+    /// Says that the folder has the present format now.
+    pub(crate) fn write_format(&self, disk: &dyn Disk) -> Result<(), StorageError> {
+        let path = self.path.join("FORMAT");
+        let failed = |error| StorageError::io("write", &path, error);
+        let file = disk.open(&path, false).map_err(failed)?;
+        if read_text(file.as_ref()).map_err(failed)? == format_text() {
+            return Ok(());
+        }
+        write_format(&self.path, &path, disk).map_err(failed)
     }
 
     /// File of the only state store.
@@ -98,7 +135,7 @@ fn check_format(folder: &Path, disk: &dyn Disk) -> Result<(), StorageError> {
     };
     let version = text.strip_prefix("genomdb data folder, format ").map(str::trim_end);
     match version.map(str::parse::<u32>) {
-        Some(Ok(FORMAT_VERSION)) => Ok(()),
+        Some(Ok(OLDEST_VERSION..=FORMAT_VERSION)) => Ok(()),
         _ => Err(StorageError::UnknownFormat {
             path,
             found: version.unwrap_or(text.trim_end()).to_owned(),
@@ -107,13 +144,16 @@ fn check_format(folder: &Path, disk: &dyn Disk) -> Result<(), StorageError> {
     }
 }
 
+fn format_text() -> String {
+    format!("genomdb data folder, format {FORMAT_VERSION}\n")
+}
+
 fn write_format(folder: &Path, path: &Path, disk: &dyn Disk) -> io::Result<()> {
     // Renamed when complete: a crash leaves either no FORMAT or a whole one.
     let draft = folder.join("FORMAT.new");
     let file = disk.open(&draft, true)?;
-    let text = format!("genomdb data folder, format {FORMAT_VERSION}\n");
     file.set_len(0)?;
-    file.write_all_at(text.as_bytes(), 0)?;
+    file.write_all_at(format_text().as_bytes(), 0)?;
     file.sync_data()?;
     disk.rename(&draft, path)?;
     disk.sync_dir(folder)

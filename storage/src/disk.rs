@@ -27,6 +27,8 @@ pub trait Disk: fmt::Debug + Send + Sync {
     fn remove(&self, path: &Path) -> io::Result<()>;
     /// Makes names created, changed or removed in a folder durable.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
+    /// Bytes that the disk of `path` has in all.
+    fn total_bytes(&self, path: &Path) -> io::Result<u64>;
     /// Bytes that this process can still write to the disk of `path`.
     fn free_bytes(&self, path: &Path) -> io::Result<u64>;
 }

@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf, sync::Arc};
 
-use crate::range::RangeId;
+use crate::range::{NodeId, RangeId};
 
 /// An error of the store.
 ///
@@ -148,6 +148,57 @@ pub enum StorageError {
     NotClosed {
         /// The state file.
         path: PathBuf,
+    },
+    /// The folder belongs to a node of a cluster of several: alone it cannot decide anything.
+    #[error(
+        "`{}` is node {node} of a cluster: start it with `genomdb serve`, or connect to the cluster",
+        path.display()
+    )]
+    Member {
+        /// The data folder.
+        path: PathBuf,
+        /// Which node.
+        node: NodeId,
+    },
+    /// The cluster did not answer in time; nothing was done.
+    #[error("the cluster does not answer: {reason}")]
+    Unavailable {
+        /// What was the matter the last time.
+        reason: Arc<str>,
+    },
+    /// The answer to a write was lost: it may have taken effect, or may still.
+    #[error("it is not known whether the write took effect: {reason}")]
+    Unknown {
+        /// What became of the answer.
+        reason: Arc<str>,
+    },
+    /// A node that leads a range has a full disk: it takes no writes until there is space; reads go on.
+    #[error(
+        "the disk of node {node} is full: {available} bytes are free, {needed} are needed to go on safely"
+    )]
+    NodeFull {
+        /// Which node.
+        node: NodeId,
+        /// Bytes free.
+        available: u64,
+        /// Bytes that the write could take, with the reserve.
+        needed: u64,
+    },
+    /// The request can never succeed as it is.
+    #[error("refused: {reason}")]
+    Refused {
+        /// Why.
+        reason: Arc<str>,
+    },
+    /// What is watched changed too much since: the oldest change that is still known is another one.
+    #[error(
+        "changes of range {range} before entry {oldest} are no longer known: read it, and watch from now on"
+    )]
+    Compacted {
+        /// The range.
+        range: RangeId,
+        /// The first place from which changes are known.
+        oldest: u64,
     },
     /// The store was closed.
     #[error("the store is closed")]

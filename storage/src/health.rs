@@ -25,12 +25,22 @@ pub(crate) struct Health {
     full: AtomicBool,
     /// Why nothing is written any more.
     poison: Mutex<Option<Arc<str>>>,
+    /// Stored bytes that were found to be damaged.
+    damage: Mutex<Option<StorageError>>,
 }
 
 impl Health {
     pub(crate) fn new(folder: PathBuf, disk: Arc<dyn Disk>, reserve_bytes: u64) -> Self {
         let (unflushed_bytes, full) = (AtomicU64::new(0), AtomicBool::new(false));
-        Self { folder, disk, reserve_bytes, unflushed_bytes, full, poison: Mutex::new(None) }
+        Self {
+            folder,
+            disk,
+            reserve_bytes,
+            unflushed_bytes,
+            full,
+            poison: Mutex::new(None),
+            damage: Mutex::new(None),
+        }
     }
 
     /// The error that every write gets, if one failed for good.
@@ -46,6 +56,22 @@ impl Health {
         StorageError::Poisoned { reason }
     }
 
+    /// Notes that stored bytes are damaged: what they were is on other nodes, if anywhere.
+    pub(crate) fn damaged(&self, error: &StorageError) {
+        tracing::error!(%error, "stored bytes are damaged");
+        self.damage.lock().get_or_insert_with(|| error.clone());
+    }
+
+    /// What was found to be damaged, if anything was.
+    pub(crate) fn damage(&self) -> Option<StorageError> {
+        self.damage.lock().clone()
+    }
+
+    /// The data folder.
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        &self.folder
+    }
+
     /// Whether the disk was full when it was last asked for space.
     pub(crate) fn is_full(&self) -> bool {
         self.full.load(Ordering::Relaxed)
@@ -54,7 +80,8 @@ impl Health {
     /// Refuses a write for which there may not be space, before any of it is written.
     ///
     /// The state file grows long after a write is acknowledged, so everything on its way there counts.
-    pub(crate) fn check_space(&self, bytes: u64, log_bytes: u64) -> Result<(), StorageError> {
+    /// `log_missing` is what the log lacks, if that is why it stands still.
+    pub(crate) fn check_space(&self, bytes: u64, log_missing: Option<u64>) -> Result<(), StorageError> {
         if let Some(error) = self.poisoned() {
             return Err(error);
         }
@@ -62,8 +89,8 @@ impl Health {
             .disk
             .free_bytes(&self.folder)
             .map_err(|error| StorageError::io("measure the disk of", &self.folder, error))?;
-        let needed = self.needed_bytes(bytes, log_bytes);
-        let full = available < needed;
+        let needed = self.needed_bytes(bytes, log_missing.unwrap_or(0));
+        let full = available < needed || log_missing.is_some();
         self.full.store(full, Ordering::Relaxed);
         if full {
             return Err(StorageError::DiskFull { path: self.folder.clone(), available, needed });

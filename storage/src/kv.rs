@@ -111,21 +111,6 @@ impl Operation {
     }
 }
 
-impl Operation {
-    /// The key that it changes; of a range the first.
-    pub const fn key(&self) -> &Key {
-        match self {
-            Self::Put(key, _)
-            | Self::Delete(key)
-            | Self::PutUntil(key, ..)
-            | Self::Add(key, _)
-            | Self::Push(key, ..)
-            | Self::Pop(key, _) => key,
-            Self::DeleteRange(range) => &range.start,
-        }
-    }
-}
-
 /// Milliseconds since 1970-01-01 00:00 UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(pub u64);

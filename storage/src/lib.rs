@@ -13,44 +13,45 @@
 //!
 //! `docs/on-disk-format.md` describes the folder.
 
-#[allow(dead_code)]
 mod action;
+mod applier;
 mod block_on;
+mod client;
 mod clock;
+mod cluster;
 mod command;
 mod config;
 mod data_folder;
 mod disk;
 mod error;
 mod fields;
+mod health;
 mod kv;
-#[allow(dead_code, unused_imports)]
+#[allow(dead_code)]
 mod log;
 mod log_id;
 #[allow(dead_code)]
-mod raft;
-#[allow(dead_code, unused_imports)]
 mod network;
+mod node;
 pub mod placement;
+mod raft;
 mod range;
-mod recovery;
-#[allow(dead_code)]
 mod rpc;
-#[allow(dead_code)]
 mod runtime;
-#[allow(dead_code, unused_imports)]
+#[allow(dead_code)]
 mod state;
 mod storage;
 #[cfg(feature = "testing")]
 pub mod testing;
-mod wal;
 #[allow(dead_code)]
+mod wal;
 mod wire;
-mod writer;
 
 pub use action::{OperationResult, Session, TransactionId};
+pub use client::{Position, WatchEvent, WatchPage};
 pub use clock::{Clock, SystemClock};
-pub use config::Config;
+pub use cluster::{Admin, ClusterNode, NodeConfig, ReplicaChecksum};
+pub use config::{Config, RaftConfig, Sabotage};
 pub use disk::{Disk, DiskFile, LocalDisk};
 pub use error::StorageError;
 pub use kv::{
@@ -59,4 +60,4 @@ pub use kv::{
 };
 pub use log_id::LogId;
 pub use range::{NodeId, RangeDescriptor, RangeId, Space};
-pub use storage::{Stats, Storage};
+pub use storage::{Freshness, Stats, Storage};

@@ -33,7 +33,7 @@ pub(crate) use client::TcpTransport;
 pub(crate) use options::{Identity, Jitter, NetworkOptions};
 pub(crate) use server::Server;
 
-use crate::range::NodeId;
+use crate::{range::NodeId, rpc::Peer};
 
 /// The one method of the one service, as gRPC names it.
 const SERVICE_PATH: &str = "/genomdb.storage.Peer/Exchange";
@@ -66,6 +66,45 @@ pub(crate) trait Transport: Send + Sync + 'static {
         request: Bytes,
         timeout: Duration,
     ) -> BoxFuture<'static, Result<Bytes, CallError>>;
+
+    /// As [`Transport::call`], to an address of which no node is known yet: a seed.
+    fn call_address(
+        &self,
+        address: &str,
+        lane: Lane,
+        request: Bytes,
+        timeout: Duration,
+    ) -> BoxFuture<'static, Result<Bytes, CallError>> {
+        let (_, _) = (lane, request);
+        let error = CallError::TimedOut { address: address.to_owned(), timeout, maybe_sent: false };
+        Box::pin(std::future::ready(Err(error)))
+    }
+
+    /// The nodes whose addresses are known.
+    fn peers(&self) -> Vec<Peer> {
+        Vec::new()
+    }
+
+    /// Learns where nodes are.
+    fn learn(&self, peers: &[Peer]) {
+        let _nowhere = peers;
+    }
+}
+
+/// The network of a node that is alone.
+#[derive(Debug)]
+pub(crate) struct NoTransport;
+
+impl Transport for NoTransport {
+    fn call(
+        &self,
+        to: NodeId,
+        _: Lane,
+        _: Bytes,
+        _: Duration,
+    ) -> BoxFuture<'static, Result<Bytes, CallError>> {
+        Box::pin(std::future::ready(Err(CallError::UnknownNode(to))))
+    }
 }
 
 /// Answers requests.

@@ -26,10 +26,10 @@ use tokio::sync::mpsc;
 
 pub(crate) use identity::NodeIdentity;
 pub(crate) use open::Opened;
+pub(crate) use service::NodeHandler;
 
 use crate::{
     data_folder::DataFolder,
-    log::Log,
     network::Transport,
     raft::{
         group::{Group, Members, Shared},
@@ -44,7 +44,6 @@ use crate::{
 pub(crate) struct Node {
     pub(crate) identity: NodeIdentity,
     pub(crate) shared: Shared,
-    pub(crate) log: Log,
     groups: RwLock<BTreeMap<RangeId, Arc<Group>>>,
     /// Ranges whose group is being started or removed.
     changing: Mutex<BTreeSet<RangeId>>,
@@ -53,6 +52,8 @@ pub(crate) struct Node {
     folder: Mutex<Option<DataFolder>>,
     workers: Mutex<Vec<run::WorkerHandle>>,
     events: Mutex<Option<mpsc::UnboundedReceiver<Event>>>,
+    /// The newest checksum of each range, and the entry as of which it is.
+    checksums: Mutex<BTreeMap<RangeId, (u64, u64)>>,
     /// What the placement driver's part of this node answers; none on a node that is alone.
     pub(crate) placement: RwLock<Option<Arc<dyn PlacementService>>>,
 }
@@ -69,6 +70,11 @@ pub(crate) trait PlacementService: Send + Sync {
 impl Node {
     pub(crate) const fn id(&self) -> NodeId {
         self.identity.node
+    }
+
+    /// Whether it is used by its own process alone.
+    pub(crate) fn is_single(&self) -> bool {
+        self.placement.read().is_none()
     }
 
     pub(crate) fn store(&self) -> &Arc<Store> {

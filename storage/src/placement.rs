@@ -33,6 +33,7 @@ mod status;
 use std::collections::{BTreeMap, VecDeque};
 
 pub use admin::Join;
+pub(crate) use codec::{decode_range_record, range_keys};
 pub use error::PlacementError;
 pub use order::{Order, quorum, voters_are_safe};
 pub use record::{ClusterId, NodeRecord, NodeState, RangeRecord};

@@ -1,9 +1,6 @@
 //! Raft: the only place that knows openraft.
 
-<<<<<<< HEAD
 pub(crate) mod group;
-=======
->>>>>>> log
 pub(crate) mod log_store;
 pub(crate) mod membership;
 pub(crate) mod message;

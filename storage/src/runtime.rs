@@ -97,7 +97,7 @@ pub(crate) fn random() -> u64 {
     #[cfg(simulation)]
     {
         use openraft::AsyncRuntime as _;
-        use rand::RngCore as _;
+        use rand10::RngCore as _;
         Runtime::thread_rng().next_u64()
     }
 }

@@ -14,7 +14,8 @@ use crate::{
     config::Config,
     error::StorageError,
     kv::{
-        Key, KeyRange, Outcome, ScanLimit, ScanPage, Transaction, Value, WriteBatch, check_limits, check_range,
+        Key, KeyRange, Outcome, ScanLimit, ScanPage, Transaction, Value, WriteBatch, check_limits,
+        check_range,
     },
     range::Space,
     rpc::ReadMode,
@@ -125,10 +126,7 @@ impl Storage {
     fn new(config: Config, store: Kind) -> Self {
         let in_flight = config.write_bytes_in_flight_max / PERMIT_BYTES;
         let writes_in_flight = Arc::new(Semaphore::new(in_flight as usize));
-        Self {
-            inner: Arc::new(Inner { config, store, writes_in_flight }),
-            freshness: Freshness::default(),
-        }
+        Self { inner: Arc::new(Inner { config, store, writes_in_flight }), freshness: Freshness::default() }
     }
 
     /// The same store, whose reads are as fresh as this.
@@ -180,7 +178,9 @@ impl Storage {
         }
         let mode = self.freshness.into();
         let keys = keys.to_vec();
-        self.block_on(self.with_client(|client| async move { client.batch_get(Space::User, mode, keys).await }))
+        self.block_on(
+            self.with_client(|client| async move { client.batch_get(Space::User, mode, keys).await }),
+        )
     }
 
     /// Reads entries of a range in key order, up to `limit`; [`ScanPage::next`] is what is left.
@@ -215,8 +215,8 @@ impl Storage {
             return Ok(page);
         }
         let (mode, range) = (self.freshness.into(), range.clone());
-        let scan = self
-            .with_client(|client| async move { client.scan(Space::User, mode, range, limit).await });
+        let scan =
+            self.with_client(|client| async move { client.scan(Space::User, mode, range, limit).await });
         self.block_on(scan)
     }
 
@@ -230,7 +230,8 @@ impl Storage {
             }
         }
         let mode = self.freshness.into();
-        self.with_client(|client| async move { client.scan_keys(Space::User, mode, range, limit).await }).await
+        self.with_client(|client| async move { client.scan_keys(Space::User, mode, range, limit).await })
+            .await
     }
 
     /// As [`Storage::scan_keys`], for callers that may block.
@@ -246,8 +247,8 @@ impl Storage {
             return Ok(page);
         }
         let (mode, range) = (self.freshness.into(), range.clone());
-        let scan = self
-            .with_client(|client| async move { client.scan_keys(Space::User, mode, range, limit).await });
+        let scan =
+            self.with_client(|client| async move { client.scan_keys(Space::User, mode, range, limit).await });
         self.block_on(scan)
     }
 
@@ -308,10 +309,8 @@ impl Storage {
     ///
     /// Nobody needs to: it happens by itself. It makes the next opening after a crash faster.
     pub async fn checkpoint(&self) -> Result<(), StorageError> {
-        self.with_client(|client| async move {
-            client.node()?.shared.applier.checkpoint().await.map(drop)
-        })
-        .await
+        self.with_client(|client| async move { client.node()?.shared.applier.checkpoint().await.map(drop) })
+            .await
     }
 
     /// Gives space that deleted keys took back to the file system.

@@ -20,6 +20,7 @@ use crate::{
         self, Reason, put_bytes, put_descriptor, put_length, put_option, take_bool, take_bytes,
         take_descriptor, take_i64, take_option, take_timestamp, take_u8, take_u32, take_u64, take_u128,
     },
+    kv::Timestamp,
     range::RangeId,
 };
 

@@ -152,5 +152,6 @@ impl Client {
 
 /// Bytes that are no answer are a failure of whoever sent them.
 pub(super) fn decode(answer: Bytes) -> Result<Answer, Failure> {
-    decode_result(answer).unwrap_or_else(|reason| Err(Failure::Broken(format!("a malformed answer: {reason}"))))
+    decode_result(answer)
+        .unwrap_or_else(|reason| Err(Failure::Broken(format!("a malformed answer: {reason}"))))
 }

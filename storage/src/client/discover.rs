@@ -2,8 +2,16 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use super::{Client, call::decode};
+use futures_util::future::join_all;
+
+use super::{
+    Client, Patience,
+    call::{Attempt, decode},
+};
 use crate::{
+    action::{Action, Response},
+    cluster::ReplicaChecksum,
+    error::StorageError,
     kv::{KeyRange, ScanLimit},
     network::Lane,
     placement,
@@ -15,6 +23,57 @@ use crate::{
 const IDENTIFY_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl Client {
+    /// Asks the placement driver until it answers.
+    pub(crate) async fn ask_placement(
+        &self,
+        request: Request,
+        timeout: Duration,
+    ) -> Result<Answer, StorageError> {
+        let mut patience = Patience::new(timeout);
+        loop {
+            let route = self.locate(Space::Placement, b"", &mut patience).await?;
+            let reason = match self.attempt(&route, request.clone(), patience.left()).await {
+                Attempt::Answered(answer) => return Ok(answer),
+                Attempt::Failed(error) => return Err(error),
+                Attempt::Again(reason)
+                | Attempt::Moved(reason)
+                | Attempt::Split(reason)
+                | Attempt::Unknown(reason) => reason,
+            };
+            self.routes.write().forget(RangeId::PLACEMENT);
+            patience.wait(reason).await?;
+        }
+    }
+
+    /// The checksums of all replicas of a range, as of one entry of its log.
+    pub(crate) async fn check(&self, range: RangeId) -> Result<Vec<ReplicaChecksum>, StorageError> {
+        let mut patience = self.patience();
+        let route = loop {
+            let known = self.routes.read().by_id(range);
+            match known {
+                Some(route) => break route,
+                None => {
+                    let found = self.discover(Space::User, b"", patience.left()).await;
+                    patience.wait(found.err().unwrap_or_else(|| format!("no range {range}"))).await?;
+                }
+            }
+        };
+        let (index, _) = match self.propose_at(&route, Action::Verify, &mut patience).await? {
+            (index, Response::Verified { checksum }) => (index, checksum),
+            (_, other) => return Err(super::write::unexpected(&other)),
+        };
+        let asked = join_all(route.nodes.iter().map(|node| async move {
+            let request = Request::Checksum { range, index };
+            let answer = self.ask(*node, request, self.config.attempt_timeout).await;
+            let checksum = match answer {
+                Ok(Ok(Answer::Index(checksum))) => Some(checksum),
+                _ => None,
+            };
+            ReplicaChecksum { node: *node, checksum }
+        }));
+        Ok(asked.await)
+    }
+
     /// Learns the route of `key`, or says why not.
     pub(super) async fn discover(&self, space: Space, key: &[u8], left: Duration) -> Result<(), String> {
         if let Some(local) = &self.local {
@@ -117,16 +176,16 @@ impl Client {
             };
             let answer = self.attempt(&route, request, left).await;
             let page = match answer {
-                super::call::Attempt::Answered(Answer::Page { page, .. }) => page,
-                super::call::Attempt::Again(reason)
-                | super::call::Attempt::Moved(reason)
-                | super::call::Attempt::Split(reason)
-                | super::call::Attempt::Unknown(reason) => {
+                Attempt::Answered(Answer::Page { page, .. }) => page,
+                Attempt::Again(reason)
+                | Attempt::Moved(reason)
+                | Attempt::Split(reason)
+                | Attempt::Unknown(reason) => {
                     self.routes.write().forget(RangeId::PLACEMENT);
                     return Err(reason);
                 }
-                super::call::Attempt::Failed(error) => return Err(error.to_string()),
-                super::call::Attempt::Answered(_) => return Err("an answer to something else".into()),
+                Attempt::Failed(error) => return Err(error.to_string()),
+                Attempt::Answered(_) => return Err("an answer to something else".into()),
             };
             let mut known = self.routes.write();
             for (key, value) in page.entries {

@@ -217,7 +217,7 @@ impl Client {
         mode: ReadMode,
         key: Key,
         from: u64,
-        limit: u64,
+        limit: ScanLimit,
     ) -> Result<(u64, Vec<Value>), StorageError> {
         match self.query_key(mode, key.clone(), Query::Deque { key, from, limit }).await? {
             Answer::Deque { length, elements, .. } => Ok((length, elements)),

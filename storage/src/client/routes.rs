@@ -25,18 +25,26 @@ impl Routes {
         (*of == space && route.descriptor.keys.contains(key)).then_some(route)
     }
 
+    /// The range of this number.
+    pub(super) fn by_id(&self, range: RangeId) -> Option<Route> {
+        self.0.values().find(|route| route.descriptor.id == range).cloned()
+    }
+
     /// Learns of a range; what is known of its keys is replaced, unless that is newer.
     pub(super) fn learn(&mut self, route: Route) {
         let space = route.descriptor.space;
         let overlapping: Vec<(Space, Key)> = self
             .0
             .iter()
-            .filter(|((of, _), known)| *of == space && overlaps(&known.descriptor.keys, &route.descriptor.keys))
+            .filter(|((of, _), known)| {
+                *of == space && overlaps(&known.descriptor.keys, &route.descriptor.keys)
+            })
             .map(|(key, _)| key.clone())
             .collect();
-        let newer = overlapping.iter().filter_map(|key| self.0.get(key)).any(|known| {
-            known.descriptor.version > route.descriptor.version
-        });
+        let newer = overlapping
+            .iter()
+            .filter_map(|key| self.0.get(key))
+            .any(|known| known.descriptor.version > route.descriptor.version);
         if newer {
             return;
         }

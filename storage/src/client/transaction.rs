@@ -27,7 +27,10 @@ use crate::{
 /// How a transaction over several ranges went.
 enum Outcome {
     Committed,
-    ConditionFailed { condition: usize, found: Option<bytes::Bytes> },
+    ConditionFailed {
+        condition: usize,
+        found: Option<bytes::Bytes>,
+    },
     /// Rolled back, for a reason that may be gone.
     Again(String),
 }
@@ -168,7 +171,8 @@ impl Client {
     async fn resolve(&self, id: TransactionId, primary: &Key, parts: &[Part], commit: bool) {
         let space = parts.first().map_or(Space::User, |part| part.route.descriptor.space);
         let keys: Vec<Vec<Key>> = parts.iter().map(keys).collect();
-        let resolved = join_all(keys.into_iter().map(|keys| self.resolve_keys(space, id, keys, commit))).await;
+        let resolved =
+            join_all(keys.into_iter().map(|keys| self.resolve_keys(space, id, keys, commit))).await;
         if resolved.into_iter().all(|resolved| resolved.is_ok()) {
             let mut patience = self.patience();
             if let Ok(route) = self.locate(space, primary, &mut patience).await {

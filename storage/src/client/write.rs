@@ -142,6 +142,19 @@ impl Client {
         }
     }
 
+    /// As [`Client::propose`], for an action that is no retry of another: also tells its entry.
+    pub(super) async fn propose_at(
+        &self,
+        route: &Route,
+        action: Action,
+        patience: &mut Patience,
+    ) -> Result<(u64, Response), StorageError> {
+        match self.propose_once(route, action, patience).await? {
+            (index, Said::Response(response)) => Ok((index, response)),
+            (_, Said::Moved) => Err(StorageError::Unavailable { reason: "the range was split".into() }),
+        }
+    }
+
     /// Proposes an action to a range until it is answered.
     pub(super) async fn propose(
         &self,
@@ -149,6 +162,15 @@ impl Client {
         action: Action,
         patience: &mut Patience,
     ) -> Result<Said, StorageError> {
+        self.propose_once(route, action, patience).await.map(|(_, said)| said)
+    }
+
+    async fn propose_once(
+        &self,
+        route: &Route,
+        action: Action,
+        patience: &mut Patience,
+    ) -> Result<(u64, Said), StorageError> {
         let alone = self.local.as_ref().is_some_and(|local| local.is_single());
         // Alone, nothing is sent that could be lost on its way.
         let lease = (!alone && !self.config.sabotage.no_sessions).then(|| self.sessions.lease());
@@ -161,12 +183,12 @@ impl Client {
         loop {
             let request = Request::Propose { range: route.descriptor.id, proposal: proposal.clone() };
             let reason = match self.attempt(&route, request, patience.left()).await {
-                Attempt::Answered(Answer::Response { response, .. }) => {
+                Attempt::Answered(Answer::Response { index, response }) => {
                     let response = Response::decode(response).map_err(|reason| StorageError::Refused {
                         reason: format!("a malformed response: {reason}").into(),
                     })?;
                     lease.into_iter().for_each(super::Lease::answered);
-                    return Ok(Said::Response(response));
+                    return Ok((index, Said::Response(response)));
                 }
                 Attempt::Answered(_) => {
                     return Err(StorageError::Refused { reason: "an answer to something else".into() });
@@ -175,11 +197,11 @@ impl Client {
                 // first attempt that is still on its way will not be done.
                 Attempt::Split(_) => {
                     lease.into_iter().for_each(super::Lease::answered);
-                    return Ok(Said::Moved);
+                    return Ok((0, Said::Moved));
                 }
                 Attempt::Moved(_) if !unknown => {
                     lease.into_iter().for_each(super::Lease::answered);
-                    return Ok(Said::Moved);
+                    return Ok((0, Said::Moved));
                 }
                 Attempt::Failed(error) if !unknown => {
                     lease.into_iter().for_each(super::Lease::answered);
@@ -243,4 +265,3 @@ pub(crate) enum Transacted {
     Committed(Results),
     ConditionFailed { condition: usize, found: Option<Bytes> },
 }
-

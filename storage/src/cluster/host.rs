@@ -218,9 +218,6 @@ impl Host {
                 Admin::Remove { node, force } => driver.remove(node, force, now),
                 Admin::Split { range, at } => driver.split(range, at, now).map(|()| 0),
                 Admin::TransferLeader { range, to } => driver.transfer_leader(range, to, now).map(|()| 0),
-                Admin::Check { .. } => {
-                    return Err(Failure::Invalid("a check is asked of the range's leader".into()));
-                }
             };
             done.map(Ok::<u64, Status>).map_err(|error| refused(&error))
         })?;

@@ -14,8 +14,8 @@ use crate::{
     client::Client,
     node::Node,
     placement::{Follower, NodeReport, RangeReport, ReplicaPhase, ReplicaReport},
-    range::{NodeId, RangeId},
     raft::group::Group,
+    range::{NodeId, RangeId},
     rpc::{Answer, Request, decode_orders, encode_report},
     runtime::Runtime,
 };
@@ -61,8 +61,9 @@ impl Reporter {
 
     fn report(&self, node: &Arc<Node>, sequence: u64) -> NodeReport {
         let groups = node.groups();
-        let space = node.shared.config.disk.space(node.shared.health.folder());
-        let (capacity_bytes, free_bytes) = space.unwrap_or_default();
+        let (disk, folder) = (node.shared.config.disk.as_ref(), node.shared.health.folder());
+        let capacity_bytes = disk.total_bytes(folder).unwrap_or(0);
+        let free_bytes = disk.free_bytes(folder).unwrap_or(0).min(capacity_bytes);
         NodeReport {
             node: node.id(),
             incarnation: node.identity.incarnation,

@@ -55,6 +55,11 @@ impl Disk for LocalDisk {
         File::open(path)?.sync_all()
     }
 
+    fn total_bytes(&self, path: &Path) -> io::Result<u64> {
+        let volume = rustix::fs::statvfs(path)?;
+        Ok(volume.f_blocks.saturating_mul(volume.f_frsize))
+    }
+
     fn free_bytes(&self, path: &Path) -> io::Result<u64> {
         let volume = rustix::fs::statvfs(path)?;
         Ok(volume.f_bavail.saturating_mul(volume.f_frsize))

@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 use super::connection::Destination;
 use super::link::Link;
 use super::{AddressBook, CallError, Identity, Lane, NetworkOptions, Transport};
-use crate::range::NodeId;
+use crate::{range::NodeId, rpc::Peer};
 
 /// Calls nodes over TCP, with one connection per node and lane.
 #[derive(Debug)]
@@ -40,26 +40,6 @@ impl TcpTransport {
         runtime: Handle,
     ) -> Self {
         Self { book, identity, options: Arc::new(options), runtime, links: RwLock::default() }
-    }
-
-    /// As [`Transport::call`], to an address of which no node is known yet: a seed.
-    pub(crate) fn call_address(
-        &self,
-        address: &str,
-        lane: Lane,
-        request: Bytes,
-        timeout: Duration,
-    ) -> BoxFuture<'static, Result<Bytes, CallError>> {
-        let key = (Arc::from(address), lane);
-        let mut links = self.links.write();
-        if links.stopped {
-            return stopped();
-        }
-        links.addresses.entry(key).or_insert_with_key(|(address, _)| self.link(None, address, lane)).call(
-            request,
-            timeout,
-            &self.runtime,
-        )
     }
 
     /// Ends all connections and fails the calls that wait; later ones fail at once.
@@ -116,6 +96,36 @@ impl TcpTransport {
 }
 
 impl Transport for TcpTransport {
+    fn call_address(
+        &self,
+        address: &str,
+        lane: Lane,
+        request: Bytes,
+        timeout: Duration,
+    ) -> BoxFuture<'static, Result<Bytes, CallError>> {
+        let key = (Arc::from(address), lane);
+        let mut links = self.links.write();
+        if links.stopped {
+            return stopped();
+        }
+        links.addresses.entry(key).or_insert_with_key(|(address, _)| self.link(None, address, lane)).call(
+            request,
+            timeout,
+            &self.runtime,
+        )
+    }
+
+    fn peers(&self) -> Vec<Peer> {
+        let all = self.book.all().into_iter();
+        all.map(|(node, address)| Peer { node, address: address.to_string() }).collect()
+    }
+
+    fn learn(&self, peers: &[Peer]) {
+        for peer in peers {
+            self.book.set(peer.node, &peer.address);
+        }
+    }
+
     fn call(
         &self,
         to: NodeId,

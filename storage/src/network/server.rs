@@ -46,6 +46,19 @@ pub(crate) struct Server {
 }
 
 impl Server {
+    /// Serves where a socket already listens; within a runtime.
+    pub(crate) fn new(
+        listener: std::net::TcpListener,
+        handler: Arc<dyn Handler>,
+        identity: Arc<Identity>,
+        options: NetworkOptions,
+    ) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        let listener = TcpListener::from_std(listener)?;
+        let local_address = listener.local_addr()?;
+        Ok(Self { listener, local_address, handler, identity, options: Arc::new(options) })
+    }
+
     /// Listens at "host:port"; with port 0, at one that is free.
     pub(crate) async fn bind(
         address: &str,

@@ -15,7 +15,13 @@ impl Node {
         drop(Runtime::spawn(async move {
             while let Some(event) = events.recv().await {
                 let Some(node) = node.upgrade() else { return };
-                let Event::Born { parent, child } = event;
+                let (parent, child) = match event {
+                    Event::Born { parent, child } => (parent, child),
+                    Event::Verified { range, index, checksum } => {
+                        node.checksums.lock().insert(range, (index, checksum));
+                        continue;
+                    }
+                };
                 match node.start_group(child).await {
                     Ok(()) => {}
                     // Dropped since, or started by somebody else.

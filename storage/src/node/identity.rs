@@ -35,7 +35,9 @@ impl NodeIdentity {
             text.lines()
                 .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))
                 .and_then(|value| u64::from_str_radix(value, radix).ok())
-                .ok_or_else(|| StorageError::corrupt(&path, 0, format!("the line `{name}` is missing or damaged")))
+                .ok_or_else(|| {
+                    StorageError::corrupt(&path, 0, format!("the line `{name}` is missing or damaged"))
+                })
         };
         let (node, cluster) = (NodeId(field("node", 10)?), field("cluster", 16)?);
         Ok(Some(Self { node, cluster, incarnation: field("incarnation", 16)? }))

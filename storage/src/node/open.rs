@@ -17,12 +17,12 @@ use crate::{
     error::StorageError,
     health::Health,
     kv::KeyRange,
-    log::{self, Log, LogOptions},
+    log::{self, GroupLog, Log, LogOptions},
     log_id::LogId,
     network::Transport,
     raft::{
         group::Shared,
-        log_store::{TAG_BLANK, TAG_COMMAND, TAG_MEMBERSHIP},
+        log_store::{BLANK, COMMAND, MEMBERSHIP},
         membership::{decode_membership, encode_membership},
         state_machine::Event,
         types::RaftMembership,
@@ -85,10 +85,9 @@ impl Opened {
                 applied.insert(group.descriptor.id, group.applied);
             }
         }
-        let options = LogOptions::new(folder.wal(), &config);
+        let options = log_options(&folder, &config);
         let (log, log_worker) = Log::open(options, &applied)?;
-        let opened =
-            Self { identity, config, store: Arc::new(store), log, health, log_worker, folder };
+        let opened = Self { identity, config, store: Arc::new(store), log, health, log_worker, folder };
         Ok(opened)
     }
 
@@ -97,21 +96,20 @@ impl Opened {
     /// Entries that are not applied yet count too: one of them may bring in another node.
     pub(crate) fn is_alone(&self) -> Result<bool, StorageError> {
         let own = |bytes: &[u8]| {
-            decode_membership(bytes).is_ok_and(|members| {
-                members.nodes().all(|(node, _)| *node == self.identity.node.0)
-            })
+            decode_membership(bytes)
+                .is_ok_and(|members| members.nodes().all(|(node, _)| *node == self.identity.node.0))
         };
         for group in self.store.groups()? {
             if group.phase != Phase::Live || !own(&group.membership.bytes) {
                 return Ok(false);
             }
-            let log = self.log.group(group.descriptor.id, group.applied);
-            let (mut from, end) = (group.applied.index + 1, log.state().last.index + 1);
+            let log = self.log.group(group.descriptor.id, Some(group.applied));
+            let (mut from, end) = (group.applied.index + 1, behind(&log));
             while from < end {
                 let entries = log.entries(from, end, REPLAY_BYTES)?;
                 let Some(last) = entries.last() else { break };
                 from = last.id.index + 1;
-                if entries.iter().any(|entry| entry.tag == TAG_MEMBERSHIP && !own(&entry.payload)) {
+                if entries.iter().any(|entry| entry.tag == MEMBERSHIP && !own(&entry.payload)) {
                     return Ok(false);
                 }
             }
@@ -126,7 +124,8 @@ impl Opened {
         let mut done = BTreeMap::new();
         loop {
             let groups = self.store.groups()?;
-            let Some(group) = groups.into_iter().find(|group| !done.contains_key(&group.descriptor.id)) else {
+            let Some(group) = groups.into_iter().find(|group| !done.contains_key(&group.descriptor.id))
+            else {
                 return Ok(());
             };
             self.replay_group(&group)?;
@@ -136,8 +135,8 @@ impl Opened {
 
     fn replay_group(&self, group: &Group) -> Result<(), StorageError> {
         let range = group.descriptor.id;
-        let log = self.log.group(range, group.applied);
-        let (mut from, end) = (group.applied.index + 1, log.state().last.index + 1);
+        let log = self.log.group(range, Some(group.applied));
+        let (mut from, end) = (group.applied.index + 1, behind(&log));
         if from < end
             // If there is no space now, the entries are held in memory, where they can be read.
             && let Err(Detachment::Failed(error)) = self.store.pages().attach()
@@ -171,6 +170,7 @@ impl Opened {
             node: self.identity.node,
             config: self.config,
             store: self.store,
+            log: self.log,
             applier,
             health: self.health,
             transport,
@@ -180,13 +180,13 @@ impl Opened {
         let node = Node {
             identity: self.identity,
             shared,
-            log: self.log,
             groups: RwLock::default(),
             changing: Mutex::default(),
             stopping: AtomicBool::new(false),
             folder: Mutex::new(Some(self.folder)),
             workers: Mutex::default(),
             events: Mutex::new(Some(born)),
+            checksums: Mutex::default(),
             placement: RwLock::new(None),
         };
         (Arc::new(node), self.log_worker, worker)
@@ -198,18 +198,41 @@ impl Opened {
     }
 }
 
+/// The index behind the last entry.
+fn behind(log: &GroupLog) -> u64 {
+    log.state().last.map_or(0, |last| last.index + 1)
+}
+
 /// The payload of an entry of the log, for the state.
 fn payload(entry: log::Entry) -> Result<(LogId, Payload), StorageError> {
     let payload = match entry.tag {
-        TAG_BLANK => Payload::Blank,
-        TAG_COMMAND => Payload::Command(entry.payload),
-        TAG_MEMBERSHIP => Payload::Membership(entry.payload),
+        BLANK => Payload::Blank,
+        COMMAND => Payload::Command(entry.payload),
+        MEMBERSHIP => Payload::Membership(entry.payload),
         tag => {
             let reason = format!("entry {} is of the unknown kind {tag}", entry.id);
             return Err(StorageError::corrupt("wal", 0, reason));
         }
     };
     Ok((entry.id, payload))
+}
+
+fn log_options(folder: &DataFolder, config: &Config) -> LogOptions {
+    /// Newest segments whose entries may stay.
+    const SEGMENTS_KEPT: u64 = 4;
+    /// Entries kept in memory for followers and for applying.
+    const CACHE_BYTES: u64 = 32 << 20;
+    LogOptions {
+        folder: folder.wal(),
+        disk: Arc::clone(&config.disk),
+        segment_bytes: config.segment_bytes,
+        spare_segments_max: usize::try_from(config.spare_segments_max).unwrap_or(0),
+        batch_bytes_max: config.group_bytes_max,
+        cache_bytes_max: CACHE_BYTES,
+        segments_kept: SEGMENTS_KEPT,
+        reserve_bytes: config.disk_reserve_bytes,
+        salt: crate::runtime::random(),
+    }
 }
 
 /// Opens the state, or creates it.
@@ -229,6 +252,7 @@ fn open_store(
                 .ok_or_else(|| StorageError::io("open", path, std::io::ErrorKind::NotFound.into()))?
         }
     };
-    store.upgrade(&groups, || folder.has_log(disk))?;
+    store.upgrade(folder.newest_segment(disk)?, &groups)?;
+    folder.write_format(disk)?;
     Ok(store)
 }

@@ -42,7 +42,11 @@ pub(crate) fn run(view: &View, space: Space, query: &Query, now: Timestamp) -> R
         }
         Query::Deque { key, from, limit } => {
             let read = view.deque(space, key, *from, *limit)?;
-            Answer::Deque { length: read.found.length, elements: read.found.elements, locks: locks(read.locks) }
+            Answer::Deque {
+                length: read.found.length,
+                elements: read.found.elements,
+                locks: locks(read.locks),
+            }
         }
         Query::Expiry(key) => {
             let found = view.lock(space, key)?;
@@ -142,8 +146,9 @@ impl Node {
         let mut waited = Duration::ZERO;
         loop {
             let mut events = match self.store().events_since(range, after) {
-                Ok(events) => events,
-                Err(compacted) => return Err(Failure::Compacted { range, oldest: compacted.floor }),
+                Ok(Ok(events)) => events,
+                Ok(Err(compacted)) => return Err(Failure::Compacted { range, oldest: compacted.floor }),
+                Err(error) => return Err(self.failure(error)),
             };
             events.events.retain(|event| event.concerns(keys));
             if !events.events.is_empty() || waited >= wait {

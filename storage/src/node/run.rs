@@ -6,14 +6,8 @@ use openraft::AsyncRuntime as _;
 
 use super::{Node, Opened};
 use crate::{
-    applier, block_on::block_on,
-    error::StorageError,
-    log,
-    network::Transport,
-    range::RangeId,
-    rpc::Failure,
-    runtime::Runtime,
-    state::Phase,
+    applier, block_on::block_on, error::StorageError, log, network::Transport, range::RangeId, rpc::Failure,
+    runtime::Runtime, state::Phase,
 };
 
 /// How long a group that is alone may take to lead itself.
@@ -53,6 +47,11 @@ fn start_worker(
     }
 }
 
+/// What is purged at the birth of a group's log: nothing for a replica that has nothing yet.
+fn floor(group: &crate::state::Group) -> Option<crate::log_id::LogId> {
+    (group.applied != crate::log_id::LogId::default()).then_some(group.applied)
+}
+
 impl Node {
     /// Starts the workers and a group for every replica of an open folder.
     ///
@@ -66,7 +65,13 @@ impl Node {
         let _detached = node.store().pages().attach();
         {
             let mut workers = node.workers.lock();
-            workers.push(start_worker("storage-log", log_worker.run())?);
+            let health = Arc::clone(&node.shared.health);
+            let log = async move {
+                if let Err(error) = log_worker.run().await {
+                    let _poisoned = health.poison(&error);
+                }
+            };
+            workers.push(start_worker("storage-log", log)?);
             workers.push(start_worker("storage-state", applier.run())?);
         }
         node.start_groups().await?;
@@ -117,12 +122,13 @@ impl Node {
     }
 
     async fn start_group_alone(self: &Arc<Self>, range: RangeId) -> Result<(), Failure> {
-        if self.stopping.load(std::sync::atomic::Ordering::Acquire) || self.groups.read().contains_key(&range) {
+        if self.stopping.load(std::sync::atomic::Ordering::Acquire) || self.groups.read().contains_key(&range)
+        {
             return Ok(());
         }
         let group = self.store().group(range).map_err(|error| self.failure(error))?;
         let Some(group) = group else { return Err(Failure::NotHere { range }) };
-        let log = self.log.group(range, group.applied);
+        let log = self.shared.log.group(range, floor(&group));
         let group = crate::raft::group::Group::start(range, log, self.shared.clone()).await?;
         if group.is_alone() {
             // Nobody else could lead: there is nothing to wait for.
@@ -142,8 +148,33 @@ impl Node {
         // Durable before the log forgets it too: otherwise the replay of an old split could bring an
         // old replica back.
         self.shared.applier.checkpoint().await?;
-        self.log.group(range, crate::log_id::LogId::default()).remove();
+        // A log that stopped forgets nothing, and is of no use any more either.
+        let _stopped = self.shared.log.group(range, None).remove();
         Ok(())
+    }
+
+    /// Lets other nodes lead what this one leads, as far as there are others.
+    pub(crate) async fn hand_over(&self) {
+        /// How long one range may take.
+        const TIMEOUT: Duration = Duration::from_secs(2);
+        const LOOK_EVERY: Duration = Duration::from_millis(10);
+        for group in self.groups() {
+            let voters = group.members().voters;
+            let Some((_, _, followers)) = group.progress() else { continue };
+            let furthest = followers
+                .into_iter()
+                .filter(|(node, progress)| voters.contains(node) && progress.silent.is_some())
+                .max_by_key(|(node, progress)| (progress.matched, std::cmp::Reverse(*node)));
+            let Some((to, _)) = furthest else { continue };
+            if group.transfer(to).await.is_err() {
+                continue;
+            }
+            let mut waited = Duration::ZERO;
+            while group.leads() && waited < TIMEOUT {
+                Runtime::sleep(LOOK_EVERY).await;
+                waited += LOOK_EVERY;
+            }
+        }
     }
 
     /// Stops everything, with a last checkpoint, and gives the folder free.
@@ -157,10 +188,15 @@ impl Node {
         }
         let durable = self.shared.applier.checkpoint().await;
         if let Ok(durable) = &durable {
-            self.log.finish(durable);
+            // LOG-2: the log gives up only what a durable checkpoint reaches.
+            for (range, group) in durable {
+                let applied = group.applied;
+                // A log that stopped is read by the next opening.
+                let _stopped = self.shared.log.group(*range, Some(applied)).purge(applied);
+            }
         }
         self.shared.applier.stop().await;
-        self.log.stop().await;
+        self.shared.log.close();
         self.join_workers();
         self.store().close();
         drop(self.folder.lock().take());

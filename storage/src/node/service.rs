@@ -4,6 +4,7 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use openraft::AsyncRuntime as _;
 
 use super::Node;
 use crate::{
@@ -13,6 +14,7 @@ use crate::{
     raft::message::{RaftReply, RaftRequest},
     range::RangeId,
     rpc::{Answer, Failure, Identity, ReadMode, Request, encode_result},
+    runtime::Runtime,
 };
 
 /// How long a replica waits to have applied what a read must see.
@@ -73,6 +75,10 @@ impl Node {
                 Ok(Answer::Index(group.read_index().await?))
             }
             Request::Watch { range, keys, after, wait } => self.watch(range, &keys, after, wait).await,
+            Request::Checksum { range, index } => {
+                self.group(range)?.wait_applied(index, APPLY_TIMEOUT).await?;
+                self.checksum(range, index).await
+            }
             Request::Report(_) | Request::Join(_) | Request::Admin(_) => {
                 let placement = self.placement.read().clone();
                 match placement {
@@ -83,6 +89,22 @@ impl Node {
         }
     }
 
+    /// The checksum that this replica computed when it applied `index`.
+    async fn checksum(&self, range: RangeId, index: u64) -> Result<Answer, Failure> {
+        /// What is applied is told a moment later.
+        const LOOKS: u32 = 100;
+        const LOOK_EVERY: Duration = Duration::from_millis(10);
+        for _ in 0..LOOKS {
+            match self.checksums.lock().get(&range) {
+                Some((at, checksum)) if *at == index => return Ok(Answer::Index(*checksum)),
+                Some((at, _)) if *at > index => break,
+                _ => {}
+            }
+            Runtime::sleep(LOOK_EVERY).await;
+        }
+        Err(Failure::Busy(format!("no checksum as of entry {index} of range {range}")))
+    }
+
     /// Who this node is and whom it knows.
     fn identify(&self) -> Identity {
         let placement = self.group(RangeId::PLACEMENT).ok();
@@ -91,7 +113,8 @@ impl Node {
             node: self.id(),
             peers: self.transport().peers(),
             placement_leader: placement.as_ref().and_then(|group| group.leader()),
-            placement_nodes: placement.map_or_else(Vec::new, |group| group.members().voters.into_iter().collect()),
+            placement_nodes: placement
+                .map_or_else(Vec::new, |group| group.members().voters.into_iter().collect()),
             ranges: self.groups.read().keys().copied().collect(),
         }
     }
@@ -101,7 +124,8 @@ impl Node {
         let group = self.group(range)?;
         let bytes = proposal.len() as u64;
         group.load.writes.fetch_add(1, Ordering::Relaxed);
-        self.shared.health.check_space(bytes, self.log.needed_bytes(bytes)).map_err(|error| self.failure(error))?;
+        let full = self.shared.log.full();
+        self.shared.health.check_space(bytes, full).map_err(|error| self.failure(error))?;
         let proposal = Proposal::stamp(proposal, self.shared.config.clock.wall());
         let (index, response) = group.propose(proposal).await?;
         match response {

@@ -37,8 +37,8 @@ impl Node {
     }
 
     async fn upkeep(&self) {
-        self.log.retry();
-        let pinned = self.log.pinned();
+        self.shared.log.retry();
+        let pinned = self.shared.log.pinned();
         for group in self.groups() {
             let pins = pinned.contains(&group.range);
             if pins || group.log_bytes() > self.shared.config.raft.log_bytes_max {
@@ -56,8 +56,8 @@ impl Node {
         let now = self.shared.config.clock.wall();
         let found = runtime::blocking(move || {
             let view = store.view()?;
-            let due = view.due(range, now, EXPIRE_MAX)?;
-            Ok(view.group(range)?.map(|group| (group.descriptor.version, due)))
+            let Some(group) = view.group(range)? else { return Ok(None) };
+            Ok(Some((group.descriptor.version, view.due(&group.descriptor, now, EXPIRE_MAX)?)))
         })
         .await;
         let Ok(Some((version, entries))) = found else { return };

@@ -314,6 +314,19 @@ pub(crate) fn decode_range(id: RangeId, value: Value) -> Result<RangeRecord, &'s
     })
 }
 
+/// The keys of all ranges in the registry.
+pub(crate) fn range_keys() -> KeyRange {
+    KeyRange::prefix(Bytes::from_static(RANGE))
+}
+
+/// A range of the registry; `None` if the key or the value is none.
+pub(crate) fn decode_range_record(key: &[u8], value: Value) -> Option<RangeRecord> {
+    match parse_key(key)? {
+        RegistryKey::Range(range) => decode_range(range, value).ok(),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

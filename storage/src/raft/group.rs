@@ -9,13 +9,14 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use openraft::{
     Raft, ReadPolicy, ServerState, SnapshotPolicy,
+    async_runtime::watch::WatchReceiver as _,
     errors::{ClientWriteError, ForwardToLeader, LinearizableReadError, RaftError},
 };
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
-pub(crate) use self::members::{Members, Progress};
 use self::freshness::Freshness;
+pub(crate) use self::members::{Members, Progress};
 use super::{
     log_store::LogStore,
     network::Network,
@@ -28,7 +29,7 @@ use crate::{
     applier::Applier,
     config::{Config, RaftConfig},
     health::Health,
-    log::GroupLog,
+    log::{GroupLog, Log},
     network::Transport,
     range::{NodeId, RangeId},
     rpc::Failure,
@@ -41,6 +42,7 @@ pub(crate) struct Shared {
     pub(crate) node: NodeId,
     pub(crate) config: Config,
     pub(crate) store: Arc<Store>,
+    pub(crate) log: Log,
     pub(crate) applier: Applier,
     pub(crate) health: Arc<Health>,
     pub(crate) transport: Arc<dyn Transport>,
@@ -138,7 +140,8 @@ impl Group {
             Err(RaftError::Fatal(error)) => return Err(self.stopped(&error)),
         };
         let index = written.log_id.index();
-        let response = written.data.0.ok_or_else(|| Failure::Broken("a command without a response".into()))?;
+        let response =
+            written.data.0.ok_or_else(|| Failure::Broken("a command without a response".into()))?;
         Ok((index, response))
     }
 

@@ -36,9 +36,12 @@ const REQUEST_BYTES_MAX: u64 = 4 << 20;
 /// Bytes of entries that a stream holds at most.
 const STREAM_BYTES_MAX: u64 = 1 << 20;
 
-const BLANK: u8 = 0;
-const COMMAND: u8 = 1;
-const MEMBERSHIP: u8 = 2;
+/// Kind of payload.
+pub(crate) const BLANK: u8 = 0;
+/// Kind of payload.
+pub(crate) const COMMAND: u8 = 1;
+/// Kind of payload.
+pub(crate) const MEMBERSHIP: u8 = 2;
 
 /// The log of a group; clones are the same log.
 #[derive(Clone, Debug)]

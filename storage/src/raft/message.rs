@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use openraft::{
     EmptyNode,
-    entry::RaftEntry as _,
     raft::{
         AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderRequest, VoteRequest,
         VoteResponse,
@@ -11,10 +10,10 @@ use openraft::{
 };
 
 use super::{
-    log_store::{decode_payload, encode_payload},
+    log_store::{decode_entry, encode_entry},
     types::{
-        RaftEntry, RaftLogId, RaftStoredMembership, RaftVote, TypeConfig, from_raft_log_id, from_raft_vote,
-        to_raft_log_id, to_raft_vote,
+        RaftLogId, RaftVote, TypeConfig, entry_bytes, from_raft_log_id, from_raft_vote, to_raft_log_id,
+        to_raft_vote,
     },
 };
 use crate::{
@@ -30,16 +29,31 @@ use crate::{
 #[derive(Debug)]
 pub(crate) enum RaftRequest {
     /// Entries, and the leader's time.
-    Append { sent: Timestamp, request: AppendEntriesRequest<TypeConfig> },
+    Append {
+        sent: Timestamp,
+        request: AppendEntriesRequest<TypeConfig>,
+    },
     Vote(VoteRequest<TypeConfig>),
     PreVote(VoteRequest<TypeConfig>),
     Transfer(TransferLeaderRequest<TypeConfig>),
     /// A snapshot begins: whose it is, and which state it holds.
-    SnapshotBegin { transfer: u64, descriptor: RangeDescriptor, meta: SnapshotMeta },
+    SnapshotBegin {
+        transfer: u64,
+        descriptor: RangeDescriptor,
+        meta: SnapshotMeta,
+    },
     /// A piece of it.
-    SnapshotChunk { transfer: u64, number: u64, chunk: Bytes },
+    SnapshotChunk {
+        transfer: u64,
+        number: u64,
+        chunk: Bytes,
+    },
     /// All of it was sent.
-    SnapshotEnd { vote: RaftVote, transfer: u64, chunks: u64 },
+    SnapshotEnd {
+        vote: RaftVote,
+        transfer: u64,
+        chunks: u64,
+    },
 }
 
 /// Up to where a snapshot reaches, and who belonged to the group then.
@@ -106,8 +120,8 @@ fn write_append(writer: &mut Writer, request: &AppendEntriesRequest<TypeConfig>)
     write_optional(writer, request.prev_log_id.as_ref());
     write_optional(writer, request.leader_commit.as_ref());
     writer.list(request.entries.iter(), |writer, entry| {
-        let (tag, payload) = encode_payload(&entry.payload);
-        write_log_id(writer, from_raft_log_id(&entry.log_id()));
+        let log::Entry { id, tag, payload } = encode_entry(entry.clone());
+        write_log_id(writer, id);
         writer.u8(tag).bytes(&payload);
     });
 }
@@ -116,9 +130,8 @@ fn read_append(reader: &mut Reader) -> Result<AppendEntriesRequest<TypeConfig>, 
     let vote = read_vote(reader)?;
     let (prev_log_id, leader_commit) = (read_optional(reader)?, read_optional(reader)?);
     let entries = reader.list(|reader| {
-        let id = to_raft_log_id(read_log_id(reader)?);
-        let tag = reader.u8()?;
-        Ok(RaftEntry { log_id: id, payload: decode_payload(tag, reader.bytes()?)? })
+        let entry = log::Entry { id: read_log_id(reader)?, tag: reader.u8()?, payload: reader.bytes()? };
+        decode_entry(entry).map_err(|_| "an entry that is none")
     })?;
     Ok(AppendEntriesRequest { vote, prev_log_id, entries, leader_commit })
 }
@@ -129,7 +142,7 @@ impl RaftRequest {
         const OVERHEAD: usize = 128;
         let size = match self {
             Self::Append { request, .. } => {
-                request.entries.iter().map(|entry| 32 + encode_payload(&entry.payload).1.len()).sum()
+                request.entries.iter().map(|entry| entry_bytes(entry) as usize).sum()
             }
             Self::SnapshotChunk { chunk, .. } => chunk.len(),
             _ => 0,
@@ -167,10 +180,7 @@ impl RaftRequest {
         let mut reader = Reader::new(bytes);
         let range = RangeId(reader.u64()?);
         let request = match reader.u8()? {
-            0 => Self::Append {
-                sent: Timestamp(reader.u64()?),
-                request: read_append(&mut reader)?,
-            },
+            0 => Self::Append { sent: Timestamp(reader.u64()?), request: read_append(&mut reader)? },
             1 => Self::Vote(read_vote_request(&mut reader)?),
             2 => Self::PreVote(read_vote_request(&mut reader)?),
             3 => {
@@ -186,11 +196,9 @@ impl RaftRequest {
                     membership: reader.bytes()?,
                 },
             },
-            5 => Self::SnapshotChunk {
-                transfer: reader.u64()?,
-                number: reader.u64()?,
-                chunk: reader.bytes()?,
-            },
+            5 => {
+                Self::SnapshotChunk { transfer: reader.u64()?, number: reader.u64()?, chunk: reader.bytes()? }
+            }
             6 => Self::SnapshotEnd {
                 vote: read_vote(&mut reader)?,
                 transfer: reader.u64()?,

@@ -6,7 +6,8 @@ use bytes::Bytes;
 use futures_util::FutureExt as _;
 use openraft::{
     EmptyNode, OptionalSend, RaftNetworkFactory,
-    errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable},
+    errors::{ErrorSource as _, NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable},
+    impls::BoxedErrorSource,
     network::{Backoff, RPCOption, v2::RaftNetworkV2},
     raft::{
         AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderRequest,
@@ -15,10 +16,10 @@ use openraft::{
 };
 
 use super::{
+    membership::encode_membership,
     message::{RaftReply, RaftRequest, SnapshotMeta},
     snapshot::SnapshotData,
     types::{RaftSnapshot, RaftVote, TypeConfig, from_raft_log_id},
-    membership::encode_membership,
 };
 use crate::{
     clock::Clock,
@@ -73,8 +74,9 @@ impl Connection {
             CallError::Unreachable { .. } => RPCError::Unreachable(Unreachable::new(&error)),
             error => RPCError::Network(NetworkError::new(&error)),
         })?;
-        RaftReply::decode(answer)
-            .map_err(|reason| RPCError::Network(NetworkError::from_string(format!("malformed answer: {reason}"))))
+        RaftReply::decode(answer).map_err(|reason| {
+            RPCError::Network(NetworkError::from_string(format!("malformed answer: {reason}")))
+        })
     }
 
     /// Sends a snapshot piece by piece, each waiting for the one before: a slow receiver slows the sender.
@@ -102,7 +104,10 @@ impl Connection {
         loop {
             let (chunk, rest) = reader.next_chunk().await.map_err(|error| {
                 let error = std::io::Error::other(error);
-                StreamingError::StorageError(openraft::StorageError::read_snapshot(None, &error))
+                StreamingError::StorageError(openraft::StorageError::read_snapshot(
+                    None,
+                    BoxedErrorSource::from_error(&error),
+                ))
             })?;
             reader = rest;
             let Some(chunk) = chunk else { break };
@@ -133,7 +138,14 @@ impl RaftNetworkV2<TypeConfig> for Connection {
         rpc: AppendEntriesRequest<TypeConfig>,
         option: RPCOption,
     ) -> Result<AppendEntriesResponse<TypeConfig>, RPCError<TypeConfig>> {
-        match self.call(Lane::Raft, &RaftRequest::Append { sent: self.clock.wall(), request: rpc }, option.hard_ttl()).await? {
+        match self
+            .call(
+                Lane::Raft,
+                &RaftRequest::Append { sent: self.clock.wall(), request: rpc },
+                option.hard_ttl(),
+            )
+            .await?
+        {
             RaftReply::Append(response) => Ok(response),
             other => Err(unexpected(&other)),
         }

@@ -25,8 +25,13 @@ pub(crate) enum SnapshotData {
 }
 
 /// A snapshot being sent.
-#[derive(Debug)]
 pub(crate) struct Outgoing(SnapshotReader);
+
+impl std::fmt::Debug for Outgoing {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Outgoing").finish_non_exhaustive()
+    }
+}
 
 impl Outgoing {
     pub(crate) const fn new(reader: SnapshotReader) -> Self {
@@ -34,9 +39,7 @@ impl Outgoing {
     }
 
     /// The next piece, `None` behind the last, and what is left.
-    pub(crate) async fn next_chunk(
-        mut self: Box<Self>,
-    ) -> Result<(Option<Bytes>, Box<Self>), StorageError> {
+    pub(crate) async fn next_chunk(mut self: Box<Self>) -> Result<(Option<Bytes>, Box<Self>), StorageError> {
         runtime::blocking(move || {
             let chunk = self.0.next_chunk()?;
             Ok((chunk, self))

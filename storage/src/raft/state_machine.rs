@@ -4,7 +4,8 @@ use std::{io, sync::Arc};
 
 use futures_util::{Stream, StreamExt as _};
 use openraft::{
-    EntryPayload, OptionalSend, RaftSnapshotBuilder, entry::RaftEntry as _,
+    EntryPayload, OptionalSend, RaftSnapshotBuilder,
+    entry::RaftEntry as _,
     storage::{EntryResponder, RaftStateMachine},
 };
 use tokio::sync::mpsc;
@@ -36,6 +37,8 @@ const APPLY_ENTRIES: usize = 1024;
 pub(crate) enum Event {
     /// A range was split: its child waits to be started.
     Born { parent: RangeId, child: RangeId },
+    /// The checksum of a range as of an entry is known.
+    Verified { range: RangeId, index: u64, checksum: u64 },
 }
 
 /// The state machine of a group.
@@ -53,7 +56,6 @@ pub(crate) struct Machine {
 /// Says up to where a snapshot would reach, and makes that durable.
 pub(crate) struct Builder {
     range: RangeId,
-    store: Arc<Store>,
     applier: Applier,
 }
 
@@ -80,8 +82,13 @@ impl Machine {
 
     async fn apply_some(&mut self, entries: &mut Vec<(LogId, Payload)>) -> Result<Vec<Applied>, io::Error> {
         let entries = std::mem::take(entries);
+        let first = entries.first().map_or(0, |(id, _)| id.index);
         let responses = self.applier.apply(self.range, entries).await.map_err(other)?;
-        for response in &responses {
+        for (response, index) in responses.iter().zip(first..) {
+            if let Some(Response::Verified { checksum }) = response {
+                let event = Event::Verified { range: self.range, index, checksum: *checksum };
+                let _told = self.events.send(event);
+            }
             if let Some(Response::Split { parent, child }) = response {
                 // Nobody to tell while the node is being opened or closed: then it starts all groups.
                 let _told = self.events.send(Event::Born { parent: parent.id, child: child.id });
@@ -138,12 +145,12 @@ impl RaftStateMachine<TypeConfig> for Machine {
 
     async fn try_create_snapshot_builder(&mut self, _force: bool) -> Option<Builder> {
         self.built = true;
-        Some(Builder { range: self.range, store: Arc::clone(&self.store), applier: self.applier.clone() })
+        Some(Builder { range: self.range, applier: self.applier.clone() })
     }
 
     async fn get_snapshot_builder(&mut self) -> Builder {
         self.built = true;
-        Builder { range: self.range, store: Arc::clone(&self.store), applier: self.applier.clone() }
+        Builder { range: self.range, applier: self.applier.clone() }
     }
 
     async fn install_snapshot(
@@ -167,10 +174,8 @@ impl RaftStateMachine<TypeConfig> for Machine {
             },
             phase: Phase::Live,
         };
-        let range = self.range;
-        let begun = group.clone();
-        let mut installer =
-            self.applier.run(move |store| store.installer(range, &begun)).await.map_err(other)?;
+        let begun = group;
+        let mut installer = self.applier.run(move |store| store.installer(&begun)).await.map_err(other)?;
         let mut offset = 0;
         let mut incoming = incoming;
         loop {
@@ -192,7 +197,7 @@ impl RaftStateMachine<TypeConfig> for Machine {
                 .await
                 .map_err(other)?;
         }
-        self.applier.run(move |store| installer.finish(store, group)).await.map_err(other)?;
+        self.applier.run(move |store| installer.finish(store)).await.map_err(other)?;
         self.built = true;
         Ok(())
     }
@@ -216,8 +221,8 @@ impl RaftSnapshotBuilder<TypeConfig> for Builder {
 
     async fn build_snapshot(&mut self) -> Result<RaftSnapshot, io::Error> {
         // LOG-2: the log is purged up to a snapshot, so the snapshot must be durable.
-        self.applier.checkpoint().await.map_err(other)?;
-        let group = self.store.durable_group(self.range).map_err(other)?;
+        let mut durable = self.applier.checkpoint().await.map_err(other)?;
+        let group = durable.remove(&self.range);
         let group = group.ok_or_else(|| io::Error::other(format!("range {} is gone", self.range)))?;
         let (last_log_id, last_membership) = applied(&group)?;
         let meta = RaftSnapshotMeta { last_log_id, last_membership };

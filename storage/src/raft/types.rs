@@ -74,3 +74,13 @@ pub(crate) fn to_raft_vote(vote: log::Vote) -> RaftVote {
     let log::Vote { term, node, committed } = vote;
     RaftVote { leader_id: RaftLeaderId { term, voted_for: node.0 }, committed }
 }
+
+/// About how many bytes an entry takes in the log and in a message.
+pub(crate) fn entry_bytes(entry: &RaftEntry) -> u64 {
+    const OVERHEAD: u64 = 64;
+    OVERHEAD
+        + match &entry.payload {
+            openraft::EntryPayload::Normal(Command(bytes)) => bytes.len() as u64,
+            openraft::EntryPayload::Blank | openraft::EntryPayload::Membership(_) => 0,
+        }
+}

@@ -41,9 +41,7 @@ impl Failure {
             Self::NotLeader { range, leader } => writer.u8(0).u64(range.0).option(leader.as_ref(), node),
             Self::LeaderChanged { range, leader } => writer.u8(1).u64(range.0).option(leader.as_ref(), node),
             Self::NotHere { range } => writer.u8(2).u64(range.0),
-            Self::Version { range, routes } => {
-                writer.u8(3).u64(range.0).list(routes.iter(), Route::write)
-            }
+            Self::Version { range, routes } => writer.u8(3).u64(range.0).list(routes.iter(), Route::write),
             Self::TooStale { range } => writer.u8(4).u64(range.0),
             Self::DiskFull { node, available, needed } => {
                 writer.u8(5).u64(node.0).u64(*available).u64(*needed)

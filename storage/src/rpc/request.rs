@@ -25,6 +25,8 @@ pub(crate) enum Request {
     ReadIndex { range: RangeId },
     /// What changed behind `after` in a range; waits up to `wait` if nothing did.
     Watch { range: RangeId, keys: KeyRange, after: u64, wait: Duration },
+    /// The checksum of a range as of the entry `index`, which was a `Verify`.
+    Checksum { range: RangeId, index: u64 },
     /// A node's report to the placement driver.
     Report(Bytes),
     /// A node asks to become a member.
@@ -54,7 +56,7 @@ pub(crate) enum Query {
     Deque {
         key: Key,
         from: u64,
-        limit: u64,
+        limit: ScanLimit,
     },
     /// When a key expires.
     Expiry(Key),
@@ -69,26 +71,10 @@ pub(crate) enum Query {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Admin {
     Status,
-    Drain {
-        node: NodeId,
-        on: bool,
-    },
-    Remove {
-        node: NodeId,
-        force: bool,
-    },
-    Split {
-        range: RangeId,
-        at: Option<Key>,
-    },
-    TransferLeader {
-        range: RangeId,
-        to: NodeId,
-    },
-    /// Compares the replicas of a range.
-    Check {
-        range: RangeId,
-    },
+    Drain { node: NodeId, on: bool },
+    Remove { node: NodeId, force: bool },
+    Split { range: RangeId, at: Option<Key> },
+    TransferLeader { range: RangeId, to: NodeId },
 }
 
 impl Request {
@@ -113,6 +99,9 @@ impl Request {
             Self::Watch { range, keys, after, wait } => {
                 writer.u8(4).u64(range.0).u64(*after).u64(millis(*wait));
                 write_key_range(&mut writer, keys);
+            }
+            Self::Checksum { range, index } => {
+                writer.u8(8).u64(range.0).u64(*index);
             }
             Self::Report(report) => {
                 writer.u8(5).bytes(report);
@@ -148,6 +137,7 @@ impl Request {
             5 => Self::Report(reader.bytes()?),
             6 => Self::Join(reader.bytes()?),
             7 => Self::Admin(Admin::read(&mut reader)?),
+            8 => Self::Checksum { range: RangeId(reader.u64()?), index: reader.u64()? },
             _ => return Err("unknown request"),
         };
         reader.finish(request)
@@ -182,7 +172,7 @@ fn write_limit(writer: &mut Writer, limit: ScanLimit) {
 }
 
 fn read_limit(reader: &mut Reader) -> Result<ScanLimit, Malformed> {
-    let mut size = || Ok(usize::try_from(reader.u64()?).unwrap_or(usize::MAX));
+    let mut size = || reader.u64().map(|size| usize::try_from(size).unwrap_or(usize::MAX));
     Ok(ScanLimit { entries: size()?, bytes: size()? })
 }
 
@@ -200,7 +190,8 @@ impl Query {
                 write_limit(writer, *limit);
             }
             Self::Deque { key, from, limit } => {
-                writer.u8(3).bytes(key).u64(*from).u64(*limit);
+                writer.u8(3).bytes(key).u64(*from);
+                write_limit(writer, *limit);
             }
             Self::Expiry(key) => {
                 writer.u8(4).bytes(key);
@@ -216,7 +207,7 @@ impl Query {
             0 => Self::Values(reader.list(Reader::bytes)?),
             1 => Self::Scan(read_key_range(reader)?, read_limit(reader)?),
             2 => Self::ScanKeys(read_key_range(reader)?, read_limit(reader)?),
-            3 => Self::Deque { key: reader.bytes()?, from: reader.u64()?, limit: reader.u64()? },
+            3 => Self::Deque { key: reader.bytes()?, from: reader.u64()?, limit: read_limit(reader)? },
             4 => Self::Expiry(reader.bytes()?),
             5 => Self::Decision { primary: reader.bytes()?, id: TransactionId(reader.u128()?) },
             _ => return Err("unknown query"),
@@ -234,7 +225,6 @@ impl Admin {
                 writer.bytes(at);
             }),
             Self::TransferLeader { range, to } => writer.u8(4).u64(range.0).u64(to.0),
-            Self::Check { range } => writer.u8(5).u64(range.0),
         };
     }
 
@@ -245,7 +235,6 @@ impl Admin {
             2 => Self::Remove { node: NodeId(reader.u64()?), force: reader.flag()? },
             3 => Self::Split { range: RangeId(reader.u64()?), at: reader.option(Reader::bytes)? },
             4 => Self::TransferLeader { range: RangeId(reader.u64()?), to: NodeId(reader.u64()?) },
-            5 => Self::Check { range: RangeId(reader.u64()?) },
             _ => return Err("unknown operation"),
         })
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use parking_lot::Mutex;
 
 use crate::{
-    kv::{End, Key, Operation, Value},
+    kv::{End, Key, KeyRange, Operation, Value},
     log_id::LogId,
     range::{RangeDescriptor, RangeId},
 };
@@ -28,6 +28,20 @@ pub(crate) struct Event {
     pub(crate) key: Key,
     /// What happened to it.
     pub(crate) change: Change,
+}
+
+impl Event {
+    /// Whether it is about one of `keys`; a split concerns everybody.
+    pub(crate) fn concerns(&self, keys: &KeyRange) -> bool {
+        match &self.change {
+            Change::DeletedRange(end) => {
+                keys.end.as_ref().is_none_or(|limit| self.key < *limit)
+                    && end.as_ref().is_none_or(|end| *end > keys.start)
+            }
+            Change::Split { .. } => true,
+            _ => keys.contains(&self.key),
+        }
+    }
 }
 
 /// What happened to a key.

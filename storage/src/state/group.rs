@@ -63,6 +63,28 @@ pub(crate) enum Payload {
     Command(Bytes),
 }
 
+impl Group {
+    /// A replica that has nothing yet and waits for a snapshot: its version is that of no request.
+    pub(crate) fn empty(descriptor: &RangeDescriptor) -> Self {
+        Self {
+            descriptor: RangeDescriptor { version: 0, ..descriptor.clone() },
+            applied: LogId::default(),
+            membership: Membership { id: LogId::default(), bytes: Bytes::new() },
+            phase: Phase::Live,
+        }
+    }
+}
+
+impl Payload {
+    /// Bytes of what it says.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Blank => 0,
+            Self::Membership(bytes) | Self::Command(bytes) => bytes.len(),
+        }
+    }
+}
+
 /// The row of a group: the group, and about how many bytes its keys and values have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct GroupRow {

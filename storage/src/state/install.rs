@@ -4,7 +4,7 @@
 //! there. After a crash in between there is only to remove what there is.
 
 use bytes::Bytes;
-use redb::{Durability, ReadableTable as _, ReadableTableMetadata as _, WriteTransaction};
+use redb::{Durability, ReadableTable, ReadableTableMetadata as _, WriteTransaction};
 
 use super::{
     execute::find_group,
@@ -55,6 +55,33 @@ impl Store {
         Ok(Installer { group: group.clone(), sequence: 0, complete: false, bytes: 0 })
     }
 
+    /// Makes a group that has nothing yet, durably.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::RangeOverlap`] if another group of this node has some of the keys.
+    pub(crate) fn create_group(&self, group: &Group) -> Result<(), StorageError> {
+        self.file.write(Durability::Immediate, |transaction| {
+            let mut groups = transaction.open_table(GROUPS)?;
+            check_overlap(&groups, &group.descriptor)?;
+            let row = GroupRow { group: group.clone(), bytes: 0 };
+            groups.insert(group.descriptor.id.0, row.encode().as_ref())?;
+            Ok(())
+        })?;
+        self.durable()
+    }
+
+    /// Whether a snapshot of the range could be installed.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::RangeOverlap`] if another group of this node has some of the keys.
+    pub(crate) fn check_installable(&self, range: &RangeDescriptor) -> Result<(), StorageError> {
+        let view = self.view()?;
+        let groups = view.transaction.open_table(GROUPS).map_err(|error| view.error(error))?;
+        check_overlap(&groups, range).map_err(|fault| view.error(fault))
+    }
+
     /// Removes a group and all of its rows; nothing happens if it is absent. Durable when it returns.
     pub(crate) fn remove_group(&self, range: RangeId) -> Result<(), StorageError> {
         let marked = self.file.write(Durability::Immediate, |transaction| {
@@ -85,14 +112,7 @@ impl Store {
 fn mark(transaction: &WriteTransaction, group: &Group) -> Result<RangeDescriptor, Fault> {
     let new = &group.descriptor;
     let mut groups = transaction.open_table(GROUPS)?;
-    for row in groups.iter()? {
-        let (_, row) = row?;
-        let GroupRow { group: other, .. } = GroupRow::decode(row.value()).map_err(Fault::row("groups"))?;
-        let other = other.descriptor;
-        if other.id != new.id && other.space == new.space && overlap(&other.keys, &new.keys) {
-            return Err(StorageError::RangeOverlap { range: new.id, other: other.id }.into());
-        }
-    }
+    check_overlap(&groups, new)?;
     let mut descriptor = new.clone();
     if let Some(row) = find_group(&groups, new.id)? {
         // A range only ever shrinks, so what this node has of it covers the new one.
@@ -106,6 +126,22 @@ fn mark(transaction: &WriteTransaction, group: &Group) -> Result<RangeDescriptor
     let marked = Group { descriptor: descriptor.clone(), phase: Phase::Installing, ..group.clone() };
     groups.insert(new.id.0, GroupRow { group: marked, bytes: 0 }.encode().as_ref())?;
     Ok(descriptor)
+}
+
+/// Refuses a range of which another group has some of the keys.
+fn check_overlap(
+    groups: &impl ReadableTable<u64, &'static [u8]>,
+    new: &RangeDescriptor,
+) -> Result<(), Fault> {
+    for row in groups.iter()? {
+        let (_, row) = row?;
+        let GroupRow { group: other, .. } = GroupRow::decode(row.value()).map_err(Fault::row("groups"))?;
+        let other = other.descriptor;
+        if other.id != new.id && other.space == new.space && overlap(&other.keys, &new.keys) {
+            return Err(StorageError::RangeOverlap { range: new.id, other: other.id }.into());
+        }
+    }
+    Ok(())
 }
 
 fn overlap(a: &KeyRange, b: &KeyRange) -> bool {

@@ -70,15 +70,20 @@ impl Store {
         self.view()?.groups()
     }
 
+    /// The group of a range, if this node has it.
+    pub(crate) fn group(&self, range: RangeId) -> Result<Option<Group>, StorageError> {
+        self.view()?.group(range)
+    }
+
     /// A moment of the state, to read.
     pub(crate) fn view(&self) -> Result<View, StorageError> {
         Ok(View::new(self.file.read()?, Arc::clone(&self.file.pages)))
     }
 
-    /// Makes everything applied durable; the logs may be purged up to what it returns.
+    /// Makes everything applied durable; the logs may be purged up to what it returns as applied.
     ///
     /// `None` if the file takes no writes; then nothing is durable that was not before.
-    pub(crate) fn checkpoint(&self) -> Result<Option<BTreeMap<RangeId, LogId>>, StorageError> {
+    pub(crate) fn checkpoint(&self) -> Result<Option<BTreeMap<RangeId, Group>>, StorageError> {
         let applied = self.file.write(Durability::Immediate, |transaction| {
             let groups = transaction.open_table(GROUPS)?;
             let mut applied = BTreeMap::new();
@@ -86,7 +91,7 @@ impl Store {
                 let (range, row) = row?;
                 let GroupRow { group, .. } = GroupRow::decode(row.value()).map_err(Fault::row("groups"))?;
                 if group.phase == Phase::Live {
-                    applied.insert(RangeId(range.value()), group.applied);
+                    applied.insert(RangeId(range.value()), group);
                 }
             }
             Ok(applied)

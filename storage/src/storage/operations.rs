@@ -7,7 +7,7 @@ use crate::{
     action::OperationResult,
     client::{Position, Transacted, WatchPage},
     error::StorageError,
-    kv::{Condition, End, Key, KeyRange, Outcome, Timestamp, Transaction, Value, WriteBatch},
+    kv::{Condition, End, Key, KeyRange, Outcome, ScanLimit, Timestamp, Transaction, Value, WriteBatch},
     range::Space,
 };
 
@@ -131,7 +131,7 @@ impl Storage {
         &self,
         key: impl Into<Key>,
         from: u64,
-        limit: u64,
+        limit: ScanLimit,
     ) -> Result<(u64, Vec<Value>), StorageError> {
         let (mode, key) = (self.freshness.into(), key.into());
         self.with_client(|client| async move { client.deque(mode, key, from, limit).await }).await

@@ -246,6 +246,10 @@ impl Disk for SimulatedDisk {
         Ok(())
     }
 
+    fn total_bytes(&self, _path: &Path) -> io::Result<u64> {
+        Ok(self.0.lock().capacity_bytes)
+    }
+
     fn free_bytes(&self, _path: &Path) -> io::Result<u64> {
         let platter = self.0.lock();
         let free = platter.capacity_bytes.saturating_sub(platter.used_bytes());

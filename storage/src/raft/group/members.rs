@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use openraft::{ChangeMembers, EmptyNode, Instant as _, errors::RaftError};
+use openraft::{
+    ChangeMembers, EmptyNode, Instant as _, async_runtime::watch::WatchReceiver as _, errors::RaftError,
+};
 
 use super::Group;
 use crate::{raft::types::RaftStoredMembership, range::NodeId, rpc::Failure};
@@ -20,9 +22,8 @@ pub(crate) struct Members {
 
 fn members(stored: &RaftStoredMembership) -> Members {
     let sets = stored.get_joint_config();
-    let nodes = |set: Option<&BTreeSet<u64>>| {
-        set.into_iter().flatten().copied().map(NodeId).collect::<BTreeSet<_>>()
-    };
+    let nodes =
+        |set: Option<&BTreeSet<u64>>| set.into_iter().flatten().copied().map(NodeId).collect::<BTreeSet<_>>();
     Members {
         voters: nodes(sets.last()),
         outgoing: nodes(sets.first().filter(|_| sets.len() > 1)),

@@ -151,9 +151,9 @@ fn begins(call: &Call<Request, Answer>) -> u64 {
 /// An unknown write of what no answer needs can be left out, unless an answer says that something
 /// else than expected was there; those and additions can tell.
 fn drop_useless(operations: &mut Vec<Operation>) {
-    let telling = operations
-        .iter()
-        .any(|operation| matches!(operation.effect, Effect::Swap { swapped: Some(false), .. } | Effect::Add { .. }));
+    let telling = operations.iter().any(|operation| {
+        matches!(operation.effect, Effect::Swap { swapped: Some(false), .. } | Effect::Add { .. })
+    });
     if telling {
         return;
     }
@@ -252,7 +252,9 @@ impl<'a> Symbols<'a> {
                 swapped: answer.map(|answer| *answer == Answer::Swapped(true)),
             },
             (Action::Add(change), None) => Effect::Add { change: *change, sum: None },
-            (Action::Add(change), Some(Answer::Counter(sum))) => Effect::Add { change: *change, sum: Some(*sum) },
+            (Action::Add(change), Some(Answer::Counter(sum))) => {
+                Effect::Add { change: *change, sum: Some(*sum) }
+            }
             (Action::Push(end, element), None) => {
                 Effect::Push { front: is_front(*end), element: self.symbol(element), length: None }
             }

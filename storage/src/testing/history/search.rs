@@ -11,7 +11,10 @@
 //! None of this loses an answer: of all orders that explain the history, look at those with the fewest
 //! unknown operations. In these no unknown one changes nothing or comes right before a blind write, for
 //! it could be left out; and moving a fitting read forward, or exchanging equals, makes another such order.
-#![expect(clippy::indexing_slicing, reason = "indices of vectors that are made here, as long as what they index")]
+#![expect(
+    clippy::indexing_slicing,
+    reason = "indices of vectors that are made here, as long as what they index"
+)]
 
 use std::{
     collections::HashSet,
@@ -136,7 +139,11 @@ impl<'a> Search<'a> {
             candidates: Vec::new(),
             demand: prepared.demand.clone(),
             supply: prepared.supply.clone(),
-            answered_left: prepared.operations.iter().filter(|operation| operation.completed.is_some()).count(),
+            answered_left: prepared
+                .operations
+                .iter()
+                .filter(|operation| operation.completed.is_some())
+                .count(),
             met: vec![0; prepared.classes],
             round: 0,
             deepest: DeadEnd { order: Vec::new(), state: State::Absent, stuck: Vec::new() },
@@ -212,7 +219,9 @@ impl<'a> Search<'a> {
             return true;
         }
         // Only a pop of which nobody knows the element takes one that another may need.
-        let Effect::Pop { front, element: None } = self.prepared.operations[index].effect else { return false };
+        let Effect::Pop { front, element: None } = self.prepared.operations[index].effect else {
+            return false;
+        };
         let elements = before.elements().unwrap_or_default();
         let Some(lost) = (if front { elements.first() } else { elements.last() }) else { return false };
         self.prepared.slot_of_element(*lost).is_some_and(|slot| {
@@ -225,8 +234,7 @@ impl<'a> Search<'a> {
     fn push_frame(&mut self, taken: Option<(usize, State)>) {
         let operations = &self.prepared.operations;
         let start = self.candidates.len();
-        let after_unknown =
-            taken.as_ref().is_some_and(|(index, _)| operations[*index].completed.is_none());
+        let after_unknown = taken.as_ref().is_some_and(|(index, _)| operations[*index].completed.is_none());
         let mut only = None;
         for index in self.list.enabled() {
             let operation = &operations[index];
@@ -254,7 +262,12 @@ impl<'a> Search<'a> {
         let operations = &self.prepared.operations;
         self.candidates[start..].sort_unstable_by_key(|index| {
             let operation = &operations[*index];
-            (operation.completed.unwrap_or(u64::MAX), operation.completed.is_none(), operation.invoked, *index)
+            (
+                operation.completed.unwrap_or(u64::MAX),
+                operation.completed.is_none(),
+                operation.invoked,
+                *index,
+            )
         });
         self.round += 1;
         let mut kept = start;
@@ -275,8 +288,7 @@ impl<'a> Search<'a> {
 
     /// Remembers where the search is if it never explained more answers.
     fn note_dead_end(&mut self) {
-        let answered =
-            self.prepared.operations.len() - self.answered_left;
+        let answered = self.prepared.operations.len() - self.answered_left;
         if self.deepest_answered.is_some_and(|deepest| answered <= deepest) {
             return;
         }

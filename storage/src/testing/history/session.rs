@@ -75,7 +75,8 @@ pub fn check(history: &KeyHistory) -> Result<(), SessionError> {
 }
 
 fn check_register(key: &Key, calls: &[(CallId, &Call<Request, Answer>)]) -> Result<(), SessionError> {
-    let mut writes: BTreeMap<Option<&Value>, Sources> = BTreeMap::from([(None, vec![(Write::INITIAL, true)])]);
+    let mut writes: BTreeMap<Option<&Value>, Sources> =
+        BTreeMap::from([(None, vec![(Write::INITIAL, true)])]);
     for (_, call) in calls {
         if let Some(value) = written(call) {
             writes.entry(value).or_default().push((write_of(call), false));

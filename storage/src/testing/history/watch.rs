@@ -67,7 +67,11 @@ pub enum WatchError {
         value: Value,
     },
     /// It saw two writes of a key in an order that their times forbid.
-    #[error("the watcher saw `{}` of key `{}` after a write that began when that was over", Shown(value), Shown(key))]
+    #[error(
+        "the watcher saw `{}` of key `{}` after a write that began when that was over",
+        Shown(value),
+        Shown(key)
+    )]
     OutOfOrder {
         /// The key.
         key: Key,
