@@ -1,4 +1,4 @@
-//! Latencies, counted in buckets an eighth of a power of two wide and finer: at most 1.6 % off.
+//! Latencies, counted in buckets, 64 to each power of two: at most 1.6 % off.
 
 use std::time::Duration;
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 
 use bytes::Bytes;
 use futures_util::future::{FutureExt, join_all};
@@ -44,10 +45,14 @@ async fn requests_are_begun_in_the_order_of_the_calls() {
     // Through a channel of tokio, which refuses to take more than so many in one go of a task.
     let (begin, mut begun) = mpsc::channel(5000);
     let gate = Arc::new(Semaphore::new(0));
-    let opened = gate.clone();
+    let (opened, polled) = (gate.clone(), Arc::new(AtomicUsize::new(0)));
+    let taken = AtomicUsize::new(0);
     let handler = handling(move |_, request| {
-        let (begin, opened) = (begin.clone(), opened.clone());
+        let before = taken.fetch_add(1, Ordering::SeqCst);
+        assert_eq!(polled.load(Ordering::SeqCst), before, "polled before the next is taken");
+        let (begin, opened, polled) = (begin.clone(), opened.clone(), polled.clone());
         async move {
+            polled.fetch_add(1, Ordering::SeqCst);
             begin.send(u32::from_le_bytes(request[..4].try_into().unwrap())).await.unwrap();
             let _ = opened.acquire().await.unwrap();
             request
@@ -118,7 +123,13 @@ async fn no_more_is_handled_at_once_than_may_be() {
         let (handled, highest) = (handled.clone(), highest.clone());
         async move {
             highest.fetch_max(handled.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-            tokio::task::yield_now().await;
+            // Awake at once: finished in the same go of the driver.
+            let mut waited = false;
+            std::future::poll_fn(|context| {
+                context.waker().wake_by_ref();
+                if std::mem::replace(&mut waited, true) { Poll::Ready(()) } else { Poll::Pending }
+            })
+            .await;
             handled.fetch_sub(1, Ordering::SeqCst);
             request
         }

@@ -205,7 +205,8 @@ async fn a_server_that_stops_answers_what_it_has_begun() {
         }
         .boxed()
     });
-    let mut peer = Peer::start("127.0.0.1:0", handler, options()).await;
+    let patient = NetworkOptions { shutdown_grace: LONG, ..options() };
+    let mut peer = Peer::start("127.0.0.1:0", handler, patient).await;
     let (transport, _) = transport(peer.address, options());
     let call = transport.call(PEER, Lane::Client, Bytes::from_static(b"last"), LONG);
     let _ = begun.acquire().await.unwrap();
