@@ -32,9 +32,14 @@ pub(super) struct Node {
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Replica {
+    /// The membership that it knows, and that under which it was made.
     pub(super) configuration: u64,
+    pub(super) made_under: u64,
     pub(super) matched: u64,
 }
+
+/// A replica as it is born with its range.
+const BORN: Replica = Replica { configuration: 5, made_under: 0, matched: 5 };
 
 #[derive(Clone, Debug)]
 pub(super) struct Group {
@@ -127,7 +132,7 @@ impl Model {
             .collect();
         let store: BTreeMap<Key, Value> =
             Driver::first(ClusterId(7), settings, &record, &records).into_iter().collect();
-        let replica = Replica { configuration: 5, matched: 5 };
+        let replica = BORN;
         let node = Node {
             alive: true,
             dead_for_ever: false,
@@ -287,7 +292,9 @@ impl Model {
                 .iter()
                 .map(|(id, replica)| {
                     let phase = if replica.matched == 0 { ReplicaPhase::Empty } else { ReplicaPhase::Live };
-                    (*id, ReplicaReport { configuration: replica.configuration, phase })
+                    let configuration =
+                        if replica.matched == 0 { replica.made_under } else { replica.configuration };
+                    (*id, ReplicaReport { configuration, phase })
                 })
                 .collect(),
             led: led.map(|group| self.range_report(group)).collect(),
@@ -362,15 +369,18 @@ impl Model {
 
     fn set_matched(&mut self, node: NodeId, id: RangeId, group: &Group) {
         if let Some(replica) = self.nodes.get_mut(&node).and_then(|node| node.replicas.get_mut(&id)) {
-            *replica = Replica { configuration: group.configuration, matched: group.last };
+            (replica.configuration, replica.matched) = (group.configuration, group.last);
         }
     }
 
-    /// The last entry that a quorum has.
+    /// The last entry that a quorum acknowledges now.
     fn committed(&self, group: &Group) -> u64 {
         let halves = [&group.voters, &group.outgoing].into_iter().filter(|voters| !voters.is_empty());
         let of_half = |voters: &BTreeSet<NodeId>| {
-            let replica = |node: &NodeId| self.nodes.get(node)?.replicas.get(&group.descriptor.id);
+            let replica = |node: &NodeId| {
+                let node = self.nodes.get(node).filter(|node| node.alive)?;
+                node.replicas.get(&group.descriptor.id)
+            };
             let mut matched: Vec<u64> =
                 voters.iter().map(|node| replica(node).map_or(0, |replica| replica.matched)).collect();
             matched.sort_unstable_by_key(|matched| std::cmp::Reverse(*matched));
@@ -387,7 +397,7 @@ impl Model {
         self.unborn = later;
         let due: Vec<(u64, NodeId, RangeId)> = due;
         for (_, node, range) in due {
-            let replica = Replica { configuration: 5, matched: 5 };
+            let replica = BORN;
             self.nodes.get_mut(&node).unwrap().replicas.entry(range).or_insert(replica);
         }
     }
@@ -404,18 +414,23 @@ impl Model {
         let range = order.range();
         let Some(node) = self.nodes.get_mut(&id).filter(|node| node.alive) else { return };
         match order {
-            Order::CreateReplica { incarnation, .. } => {
-                if node.incarnation == incarnation {
-                    let empty = Replica { configuration: 0, matched: 0 };
-                    node.replicas.entry(range).or_insert(empty);
+            Order::CreateReplica { incarnation, configuration, .. } if node.incarnation == incarnation => {
+                let empty = Replica { configuration: 0, made_under: 0, matched: 0 };
+                let replica = node.replicas.entry(range).or_insert(empty);
+                if replica.matched == 0 {
+                    replica.made_under = replica.made_under.max(configuration);
                 }
             }
-            Order::DropReplica { incarnation, configuration, .. } => {
-                let known = node.replicas.get(&range).map(|replica| replica.configuration);
-                if node.incarnation == incarnation && known.is_some_and(|known| known <= configuration) {
+            Order::DropReplica { incarnation, configuration, .. } if node.incarnation == incarnation => {
+                let dropped = node.replicas.get(&range).is_some_and(|replica| {
+                    let Replica { configuration: known, made_under, matched } = *replica;
+                    may_drop(configuration, known, made_under, matched == 0)
+                });
+                if dropped {
                     node.replicas.remove(&range);
                 }
             }
+            Order::CreateReplica { .. } | Order::DropReplica { .. } => {}
             order => {
                 if let Some(mut group) = self.groups.remove(&range) {
                     if group.leader == Some(id) {
@@ -429,7 +444,14 @@ impl Model {
 
     /// The leader does what it is told, if its guards hold.
     fn lead(&mut self, leader: NodeId, order: Order, group: &mut Group) {
-        let report = self.range_report(group);
+        let mut report = self.range_report(group);
+        // A death in the very moment of the change cannot be told from one after it, which the range
+        // would not have survived either; so here the leader knows who lives.
+        for (node, follower) in &mut report.followers {
+            if !self.nodes.get(node).is_some_and(|node| node.alive) {
+                follower.silent = Duration::MAX;
+            }
+        }
         match order {
             Order::AddLearner { configuration, node, .. } if configuration == group.configuration => {
                 assert!(!report.names(node), "node {node} is added twice");
@@ -509,7 +531,7 @@ impl Model {
             let replica = self.nodes.get(&node).and_then(|node| node.replicas.get(&group.descriptor.id));
             let has_applied = replica.is_some_and(|replica| replica.matched >= group.committed);
             if has_applied && !born.learners.contains(&node) {
-                let replica = Replica { configuration: 5, matched: 5 };
+                let replica = BORN;
                 self.nodes.get_mut(&node).unwrap().replicas.insert(child, replica);
             } else if replica.is_some_and(|replica| replica.matched > 0) {
                 late.push((self.now + self.rng.random_range(0..5_000), node, child));

@@ -145,7 +145,7 @@ impl Driver {
         loads: &BTreeMap<NodeId, Load>,
         now: Timestamp,
     ) -> Option<Task> {
-        if self.registry.state(range.leader) != NodeState::Draining || !self.may_transfer() {
+        if self.registry.state(range.leader) != NodeState::Draining || self.transfers_free() == 0 {
             return None;
         }
         let to = self
@@ -164,10 +164,11 @@ impl Driver {
             .collect()
     }
 
-    pub(crate) fn may_transfer(&self) -> bool {
+    /// How many more leaders may change now.
+    pub(crate) fn transfers_free(&self) -> usize {
         let transfers =
             self.operators.values().filter(|operator| matches!(operator.task, Task::Leader { .. }));
-        transfers.count() < self.registry.settings.transfers_max
+        self.registry.settings.transfers_max.saturating_sub(transfers.count())
     }
 
     /// Replicas leave a node that is drained.
