@@ -153,7 +153,10 @@ impl Memory {
     ) -> Health {
         let settings = &registry.settings;
         if registry.state(node) == NodeState::Removed {
-            return Health::Lost;
+            // Its reports are refused; but while it acknowledges, its vote counts, also to leave.
+            let acknowledges =
+                range.report.is_current(range.leader, node, settings.lag_max, settings.suspect_after);
+            return if acknowledges { Health::Current } else { Health::Lost };
         }
         let id = range.report.descriptor.id;
         if let Some(memory) = self.nodes.get(&node)

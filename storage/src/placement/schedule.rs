@@ -94,8 +94,9 @@ impl Driver {
         }
         let health = |node: &NodeId| self.health(range, *node, now);
         // A lost voter only weakens its range: without it, fewer must agree, and the same ones can.
-        let kept: BTreeSet<NodeId> =
-            voters.iter().copied().filter(|node| health(node) != Health::Lost).collect();
+        let stays =
+            |node: &NodeId| health(node) != Health::Lost && self.registry.state(*node) != NodeState::Removed;
+        let kept: BTreeSet<NodeId> = voters.iter().copied().filter(stays).collect();
         if kept.len() < voters.len() {
             return self.has_quorum(range, &kept, now).then_some(Task::Voters(kept));
         }
