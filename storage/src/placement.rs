@@ -35,7 +35,7 @@ use std::collections::{BTreeMap, VecDeque};
 pub use admin::Join;
 pub(crate) use codec::{decode_range_record, range_keys};
 pub use error::PlacementError;
-pub use order::{Order, quorum, voters_are_safe};
+pub use order::{Order, may_drop, quorum, voters_are_safe};
 pub use record::{ClusterId, NodeRecord, NodeState, RangeRecord};
 pub use registry::Change;
 pub use report::{Follower, NodeReport, RangeReport, ReplicaPhase, ReplicaReport};

@@ -98,7 +98,8 @@ impl Driver {
     ///
     /// # Errors
     ///
-    /// If no other active node is left, or the node holds replicas. With `force`, its replicas are
+    /// If no other active node is left, a range has not reported, or the node holds replicas or is to
+    /// get one. With `force`, its replicas are
     /// counted as lost instead; not while the node is alive, as it can then be drained.
     pub fn remove(&mut self, node: NodeId, force: bool, now: Timestamp) -> Result<u64, PlacementError> {
         let is_live = self.memory.is_live(node, &self.registry.settings, now);
@@ -108,6 +109,18 @@ impl Driver {
         let replicas = named.count().max(held.map_or(0, |memory| memory.report.replicas.len()));
         if replicas > 0 && (is_live || !force) {
             return Err(PlacementError::HoldsReplicas { node, replicas });
+        }
+        if !force {
+            // What the registry says of a range may be older than what its last driver saw.
+            let settings = &self.registry.settings;
+            let mut ranges = self.registry.ranges.keys();
+            if let Some(range) = ranges.find(|range| self.memory.fresh(**range, settings, now).is_none()) {
+                return Err(PlacementError::NoLeader { range: *range });
+            }
+            let mut operators = self.operators.iter();
+            if let Some((range, _)) = operators.find(|(_, operator)| operator.wants(node)) {
+                return Err(PlacementError::RangeBusy { range: *range });
+            }
         }
         self.set_state(node, NodeState::Removed)
     }

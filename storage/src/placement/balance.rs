@@ -21,9 +21,22 @@ const HOT_MIN: u64 = 1_000;
 impl Driver {
     /// Starts what makes nodes more even, as far as the limits allow.
     pub(crate) fn balance(&mut self, now: Timestamp) {
-        while self.may_transfer() {
-            let Some((range, task)) = self.move_leader(now) else { break };
-            self.start(range, Operator { task, reason: Reason::Leaders, started: now });
+        loop {
+            let mut moved = self.move_leaders(now);
+            let (free, most) = (self.transfers_free(), self.registry.settings.transfers_max);
+            if moved.len() > free {
+                // A longer way than the limit allows goes from its end, where there is room.
+                if free < most {
+                    break;
+                }
+                moved.drain(..moved.len() - free);
+            }
+            if moved.is_empty() {
+                break;
+            }
+            for (range, task) in moved {
+                self.start(range, Operator { task, reason: Reason::Leaders, started: now });
+            }
         }
         // Copies for evenness would take the bandwidth of copies for safety.
         if self.operators.values().any(|operator| operator.reason <= Reason::Domains) {
@@ -56,40 +69,38 @@ impl Driver {
             .collect()
     }
 
-    /// The first step on the shortest way from a node to one that leads at least two fewer.
+    /// The shortest way from a node to one that leads at least two fewer, each step over a range that
+    /// both ends have; often one step.
     ///
-    /// The two may share no range; then leaders move in a chain, each over nodes that share one.
-    fn move_leader(&self, now: Timestamp) -> Option<(RangeId, Task)> {
+    /// All steps at once: nodes between lead as many as before, so that no way is taken back.
+    fn move_leaders(&self, now: Timestamp) -> Vec<(RangeId, Task)> {
         let loads = self.loads();
         let leaders = |node: &NodeId| loads.get(node).map_or(0, |load| load.leaders);
-        let mut ways = BTreeMap::<NodeId, BTreeMap<NodeId, RangeId>>::new();
+        let mut edges = BTreeMap::<NodeId, BTreeMap<NodeId, RangeId>>::new();
         for (id, range) in self.idle_ranges(Reason::Leaders, now) {
             for heir in self.heirs(range, now) {
-                ways.entry(range.leader).or_default().entry(heir).or_insert(id);
+                edges.entry(range.leader).or_default().entry(heir).or_insert(id);
             }
         }
         let mut nodes = self.balanced(now);
         nodes.sort_by_key(|node| (std::cmp::Reverse(leaders(node)), *node));
         for from in nodes {
-            // Breadth first, each node with the first step that led to it.
-            let mut first = BTreeMap::<NodeId, Option<(NodeId, RangeId)>>::from([(from, None)]);
+            // Breadth first; each node with how it was reached.
+            let mut reached = BTreeMap::<NodeId, Option<(NodeId, RangeId)>>::from([(from, None)]);
             let mut queue = VecDeque::from([from]);
             while let Some(node) = queue.pop_front() {
-                if let Some(Some((to, range))) = first.get(&node)
-                    && leaders(&from) >= leaders(&node) + 2
-                {
-                    return Some((*range, Task::Leader { from, to: *to }));
+                if leaders(&from) >= leaders(&node) + 2 {
+                    return way_to(node, &reached);
                 }
-                for (next, range) in ways.get(&node).into_iter().flatten() {
-                    let step = first.get(&node).copied().flatten().unwrap_or((*next, *range));
-                    if !first.contains_key(next) {
-                        first.insert(*next, Some(step));
+                for (next, range) in edges.get(&node).into_iter().flatten() {
+                    reached.entry(*next).or_insert_with(|| {
                         queue.push_back(*next);
-                    }
+                        Some((node, *range))
+                    });
                 }
             }
         }
-        None
+        Vec::new()
     }
 
     /// A replica from a node that carries more to one that carries less, so that both come closer.
@@ -157,4 +168,15 @@ impl Driver {
         let (operations, id, to) = best?;
         (operations > 0).then_some((id, Task::Leader { from, to }))
     }
+}
+
+/// The steps by which `node` was reached.
+fn way_to(mut node: NodeId, reached: &BTreeMap<NodeId, Option<(NodeId, RangeId)>>) -> Vec<(RangeId, Task)> {
+    let mut steps = Vec::new();
+    while let Some(Some((from, range))) = reached.get(&node) {
+        steps.push((*range, Task::Leader { from: *from, to: node }));
+        node = *from;
+    }
+    steps.reverse();
+    steps
 }

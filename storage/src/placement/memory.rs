@@ -8,7 +8,7 @@ use std::{
 use super::{
     record::NodeState,
     registry::Registry,
-    report::{NodeReport, RangeReport},
+    report::{NodeReport, RangeReport, ReplicaReport},
     settings::Settings,
 };
 use crate::{
@@ -78,9 +78,9 @@ impl Memory {
         self.nodes.contains_key(&node) && self.silent(node, now) <= settings.suspect_after
     }
 
-    /// Whether the node reports to have a replica of the range.
-    pub(crate) fn holds(&self, node: NodeId, range: RangeId) -> bool {
-        self.nodes.get(&node).is_some_and(|memory| memory.report.replicas.contains_key(&range))
+    /// The replica of the range that the node reports to have.
+    pub(crate) fn replica(&self, node: NodeId, range: RangeId) -> Option<ReplicaReport> {
+        self.nodes.get(&node)?.report.replicas.get(&range).copied()
     }
 
     /// The report of the range, if it is new enough to act on.
@@ -153,7 +153,10 @@ impl Memory {
     ) -> Health {
         let settings = &registry.settings;
         if registry.state(node) == NodeState::Removed {
-            return Health::Lost;
+            // Its reports are refused; but while it acknowledges, its vote counts, also to leave.
+            let acknowledges =
+                range.report.is_current(range.leader, node, settings.lag_max, settings.suspect_after);
+            return if acknowledges { Health::Current } else { Health::Lost };
         }
         let id = range.report.descriptor.id;
         if let Some(memory) = self.nodes.get(&node)

@@ -32,9 +32,14 @@ pub(super) struct Node {
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Replica {
+    /// The membership that it knows, and that under which it was made.
     pub(super) configuration: u64,
+    pub(super) made_under: u64,
     pub(super) matched: u64,
 }
+
+/// A replica as it is born with its range.
+const BORN: Replica = Replica { configuration: 5, made_under: 0, matched: 5 };
 
 #[derive(Clone, Debug)]
 pub(super) struct Group {
@@ -127,7 +132,7 @@ impl Model {
             .collect();
         let store: BTreeMap<Key, Value> =
             Driver::first(ClusterId(7), settings, &record, &records).into_iter().collect();
-        let replica = Replica { configuration: 5, matched: 5 };
+        let replica = BORN;
         let node = Node {
             alive: true,
             dead_for_ever: false,
@@ -216,7 +221,7 @@ impl Model {
         let ids: Vec<RangeId> = self.groups.keys().copied().collect();
         ids.into_iter().for_each(|id| self.run_group(id));
         self.bear();
-        if self.now % 1_000 == 0 {
+        if self.now.is_multiple_of(1_000) {
             let nodes: Vec<NodeId> = self.nodes.keys().copied().collect();
             nodes.into_iter().for_each(|node| self.send_report(node));
             self.driver.tick(self.time());
@@ -287,7 +292,9 @@ impl Model {
                 .iter()
                 .map(|(id, replica)| {
                     let phase = if replica.matched == 0 { ReplicaPhase::Empty } else { ReplicaPhase::Live };
-                    (*id, ReplicaReport { configuration: replica.configuration, phase })
+                    let configuration =
+                        if replica.matched == 0 { replica.made_under } else { replica.configuration };
+                    (*id, ReplicaReport { configuration, phase })
                 })
                 .collect(),
             led: led.map(|group| self.range_report(group)).collect(),
@@ -362,15 +369,18 @@ impl Model {
 
     fn set_matched(&mut self, node: NodeId, id: RangeId, group: &Group) {
         if let Some(replica) = self.nodes.get_mut(&node).and_then(|node| node.replicas.get_mut(&id)) {
-            *replica = Replica { configuration: group.configuration, matched: group.last };
+            (replica.configuration, replica.matched) = (group.configuration, group.last);
         }
     }
 
-    /// The last entry that a quorum has.
+    /// The last entry that a quorum acknowledges now.
     fn committed(&self, group: &Group) -> u64 {
         let halves = [&group.voters, &group.outgoing].into_iter().filter(|voters| !voters.is_empty());
         let of_half = |voters: &BTreeSet<NodeId>| {
-            let replica = |node: &NodeId| self.nodes.get(node)?.replicas.get(&group.descriptor.id);
+            let replica = |node: &NodeId| {
+                let node = self.nodes.get(node).filter(|node| node.alive)?;
+                node.replicas.get(&group.descriptor.id)
+            };
             let mut matched: Vec<u64> =
                 voters.iter().map(|node| replica(node).map_or(0, |replica| replica.matched)).collect();
             matched.sort_unstable_by_key(|matched| std::cmp::Reverse(*matched));
@@ -387,7 +397,7 @@ impl Model {
         self.unborn = later;
         let due: Vec<(u64, NodeId, RangeId)> = due;
         for (_, node, range) in due {
-            let replica = Replica { configuration: 5, matched: 5 };
+            let replica = BORN;
             self.nodes.get_mut(&node).unwrap().replicas.entry(range).or_insert(replica);
         }
     }
@@ -398,125 +408,6 @@ impl Model {
         let node = self.nodes.get_mut(&id).unwrap();
         node.replicas.clear();
         node.incarnation = self.now;
-    }
-
-    fn obey(&mut self, id: NodeId, order: Order) {
-        let range = order.range();
-        let Some(node) = self.nodes.get_mut(&id).filter(|node| node.alive) else { return };
-        match order {
-            Order::CreateReplica { incarnation, .. } => {
-                if node.incarnation == incarnation {
-                    let empty = Replica { configuration: 0, matched: 0 };
-                    node.replicas.entry(range).or_insert(empty);
-                }
-            }
-            Order::DropReplica { incarnation, configuration, .. } => {
-                let known = node.replicas.get(&range).map(|replica| replica.configuration);
-                if node.incarnation == incarnation && known.is_some_and(|known| known <= configuration) {
-                    node.replicas.remove(&range);
-                }
-            }
-            order => {
-                if let Some(mut group) = self.groups.remove(&range) {
-                    if group.leader == Some(id) {
-                        self.lead(id, order, &mut group);
-                    }
-                    self.groups.insert(range, group);
-                }
-            }
-        }
-    }
-
-    /// The leader does what it is told, if its guards hold.
-    fn lead(&mut self, leader: NodeId, order: Order, group: &mut Group) {
-        let report = self.range_report(group);
-        match order {
-            Order::AddLearner { configuration, node, .. } if configuration == group.configuration => {
-                assert!(!report.names(node), "node {node} is added twice");
-                group.learners.insert(node);
-                group.progress.insert(node, (0, self.now));
-            }
-            Order::RemoveLearner { configuration, node, .. } if configuration == group.configuration => {
-                group.learners.remove(&node);
-            }
-            Order::ChangeVoters { configuration, voters, .. } if configuration == group.configuration => {
-                let (lag_max, silent_max) = (self.driver.settings().lag_max, Duration::from_millis(STEP_MS));
-                if !voters_are_safe(&report, leader, &voters, lag_max, silent_max) {
-                    return;
-                }
-                if report.is_joint() {
-                    assert_eq!(voters, group.voters, "another change within a joint one");
-                    group.outgoing.clear();
-                } else {
-                    group.outgoing = std::mem::replace(&mut group.voters, voters.clone());
-                    group.learners.retain(|node| !voters.contains(node));
-                    // Sometimes the leader fails between the two halves.
-                    if !self.fault(0.3) {
-                        group.outgoing.clear();
-                    }
-                }
-            }
-            Order::TransferLeader { term, to, .. } if term == group.term => {
-                let up = self.nodes.get(&to).is_some_and(|node| node.alive);
-                if up && group.voters.contains(&to) {
-                    self.set_matched(to, group.descriptor.id, group);
-                    (group.leader, group.term) = (Some(to), group.term + 1);
-                }
-            }
-            Order::Split { version, child, .. } if version == group.descriptor.version => {
-                self.split(group, child);
-            }
-            _ => {}
-        }
-        let members = group.members();
-        if report.names(leader) && (report.voters != group.voters || report.outgoing != group.outgoing)
-            || report.learners != group.learners
-        {
-            // The entry is committed: those that were heard have it.
-            group.last += 1;
-            group.configuration = group.last;
-            for node in members.iter().filter(|node| !group.learners.contains(node)) {
-                if self.nodes.get(node).is_some_and(|node| node.alive) {
-                    self.set_matched(*node, group.descriptor.id, group);
-                }
-            }
-            group.committed = group.committed.max(self.committed(group));
-        }
-        group.progress.retain(|node, _| members.contains(node));
-    }
-
-    /// The upper half of the keys becomes the range `child`.
-    fn split(&mut self, group: &mut Group, child: RangeId) {
-        assert!(!self.groups.contains_key(&child), "range {child} is born twice");
-        let keys = &mut group.descriptor.keys;
-        // Keys are fractions of 64 bits, so that there is always a middle.
-        let number = |key: &[u8]| {
-            let mut bytes = [0; 8];
-            bytes[..key.len()].copy_from_slice(key);
-            u64::from_be_bytes(bytes)
-        };
-        let (start, end) = (number(&keys.start), keys.end.as_ref().map_or(u64::MAX, |end| number(end)));
-        let at = Key::copy_from_slice(&(start + (end - start) / 2).to_be_bytes());
-        let upper = KeyRange { start: at.clone(), end: keys.end.replace(at) };
-        group.descriptor.version += 1;
-        group.bytes /= 2;
-        let mut born = group.clone();
-        born.descriptor = RangeDescriptor { id: child, keys: upper, ..group.descriptor.clone() };
-        (born.configuration, born.term, born.last, born.committed) = (5, 1, 5, 5);
-        born.progress.clear();
-        let mut late = Vec::new();
-        for node in born.members() {
-            let replica = self.nodes.get(&node).and_then(|node| node.replicas.get(&group.descriptor.id));
-            let has_applied = replica.is_some_and(|replica| replica.matched >= group.committed);
-            if has_applied && !born.learners.contains(&node) {
-                let replica = Replica { configuration: 5, matched: 5 };
-                self.nodes.get_mut(&node).unwrap().replicas.insert(child, replica);
-            } else if replica.is_some_and(|replica| replica.matched > 0) {
-                late.push((self.now + self.rng.random_range(0..5_000), node, child));
-            }
-        }
-        self.unborn.extend(late);
-        self.groups.insert(child, born);
     }
 }
 
@@ -536,3 +427,5 @@ pub(super) fn write(store: &mut BTreeMap<Key, Value>, transaction: &Transaction)
     }
     holds
 }
+
+mod orders;

@@ -10,6 +10,7 @@ use super::{
     order::{Order, voters_are_safe},
     record::NodeState,
     registry::Registry,
+    report::ReplicaPhase,
     settings::Settings,
     status::Reason,
 };
@@ -175,18 +176,29 @@ fn build(
     let mut steps = Vec::new();
     for node in goal.difference(&report.voters).copied() {
         let Some(record) = registry.nodes.get(&node) else { continue };
-        steps.extend(match (report.learners.contains(&node), memory.holds(node, id)) {
-            (true, true) => None,
+        let is_learner = report.learners.contains(&node);
+        let incarnation = record.incarnation;
+        steps.extend(match memory.replica(node, id) {
+            Some(_) if is_learner => None,
             // The leader still counts on what the replica acknowledged before it went.
-            (true, false) => Some((range.leader, Order::RemoveLearner { range: id, configuration, node })),
-            (false, true) => {
+            None if is_learner => {
+                Some((range.leader, Order::RemoveLearner { range: id, configuration, node }))
+            }
+            // Made under this very membership, no order to drop it that is still on its way can hurt.
+            Some(replica)
+                if replica.phase == ReplicaPhase::Empty && replica.configuration == configuration =>
+            {
                 let address = record.address.clone();
                 Some((range.leader, Order::AddLearner { range: id, configuration, node, address }))
             }
+            // What was left of an earlier membership is made anew.
+            Some(replica) if replica.phase == ReplicaPhase::Live => {
+                Some((node, Order::DropReplica { range: id, incarnation, configuration }))
+            }
             // Never while the membership names the node: see `Order::CreateReplica`.
-            (false, false) => {
-                let (descriptor, incarnation) = (report.descriptor.clone(), record.incarnation);
-                Some((node, Order::CreateReplica { descriptor, incarnation }))
+            _ => {
+                let descriptor = report.descriptor.clone();
+                Some((node, Order::CreateReplica { descriptor, incarnation, configuration }))
             }
         });
     }

@@ -16,7 +16,8 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Order {
     /// To the node: make an empty replica that has no membership, never votes for itself, and waits
-    /// for a leader's snapshot. Nothing if there is a replica already.
+    /// for a leader's snapshot; remember `configuration` with it. If there is an empty replica already,
+    /// raise what it remembers; nothing if there is one that is not empty.
     ///
     /// Must be refused under another incarnation: a node that lost its disk may still be a voter, and
     /// an empty replica must not vote for it. For the same reason a message of Raft never makes one.
@@ -25,9 +26,11 @@ pub enum Order {
         descriptor: RangeDescriptor,
         /// The node's incarnation.
         incarnation: u64,
+        /// Index of the entry of the membership, which does not name the node yet.
+        configuration: u64,
     },
-    /// To the node: remove the replica, if its newest known membership is not newer than this one,
-    /// which is committed and does not name the node; or if it knows none.
+    /// To the node: remove the replica, as a committed membership no longer names the node. See
+    /// [`may_drop`] for when it must be refused.
     DropReplica {
         /// The range.
         range: RangeId,
@@ -126,6 +129,16 @@ pub fn voters_are_safe(
         && has_quorum(voters)
         && has_quorum(&report.voters)
         && has_quorum(&report.outgoing)
+}
+
+/// Whether a replica may obey a [`Order::DropReplica`] with this `configuration`.
+///
+/// `known` is the index of the newest membership in its log or snapshot; `made_under` is what
+/// [`Order::CreateReplica`] gave, or 0 for a replica that was born with its range. An order from before
+/// the node was added again names at most `made_under`: it may still remove an empty replica, but never
+/// one that has acknowledged something.
+pub const fn may_drop(configuration: u64, known: u64, made_under: u64, is_empty: bool) -> bool {
+    known <= configuration && (made_under < configuration || (made_under == configuration && is_empty))
 }
 
 /// How many of `voters` must agree.

@@ -35,8 +35,8 @@ pub struct NodeReport {
 /// One replica on a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReplicaReport {
-    /// Index of the entry of the newest membership that the replica knows; 0 if it knows none, as
-    /// before its first snapshot.
+    /// Index of the entry of the newest membership that the replica knows; of an empty one, that
+    /// under which it was made.
     pub configuration: u64,
     /// Whether it has the data.
     pub phase: ReplicaPhase,

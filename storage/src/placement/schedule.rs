@@ -94,8 +94,9 @@ impl Driver {
         }
         let health = |node: &NodeId| self.health(range, *node, now);
         // A lost voter only weakens its range: without it, fewer must agree, and the same ones can.
-        let kept: BTreeSet<NodeId> =
-            voters.iter().copied().filter(|node| health(node) != Health::Lost).collect();
+        let stays =
+            |node: &NodeId| health(node) != Health::Lost && self.registry.state(*node) != NodeState::Removed;
+        let kept: BTreeSet<NodeId> = voters.iter().copied().filter(stays).collect();
         if kept.len() < voters.len() {
             return self.has_quorum(range, &kept, now).then_some(Task::Voters(kept));
         }
@@ -145,7 +146,7 @@ impl Driver {
         loads: &BTreeMap<NodeId, Load>,
         now: Timestamp,
     ) -> Option<Task> {
-        if self.registry.state(range.leader) != NodeState::Draining || !self.may_transfer() {
+        if self.registry.state(range.leader) != NodeState::Draining || self.transfers_free() == 0 {
             return None;
         }
         let to = self
@@ -164,10 +165,11 @@ impl Driver {
             .collect()
     }
 
-    pub(crate) fn may_transfer(&self) -> bool {
+    /// How many more leaders may change now.
+    pub(crate) fn transfers_free(&self) -> usize {
         let transfers =
             self.operators.values().filter(|operator| matches!(operator.task, Task::Leader { .. }));
-        transfers.count() < self.registry.settings.transfers_max
+        self.registry.settings.transfers_max.saturating_sub(transfers.count())
     }
 
     /// Replicas leave a node that is drained.
