@@ -436,4 +436,28 @@ mod tests {
         group.purge(LogId { term: 4, index: 20 }, &mut segments);
         assert_eq!((group.next_index(), group.last()), (Some(21), Some(LogId { term: 4, index: 20 })));
     }
+
+    #[test]
+    fn a_place_is_only_for_the_entry_that_was_written_there() {
+        let range = RangeId(1);
+        let file: Arc<dyn DiskFile> = Arc::new(tempfile::tempfile().unwrap());
+        let segments = [(3, SegmentFile { file, salt: 0, bytes: 0, live: 0 })].into();
+        let groups = [(range, Group::born(0, None))].into();
+        let mut memory = Memory::new(groups, segments, 0);
+        let entry = |term| Entry { id: LogId { term, index: 5 }, tag: 0, payload: Bytes::new() };
+        memory.append(range, vec![entry(1)], Box::new(|_| {}));
+        let Memory { groups, segments, .. } = &mut memory;
+        groups.get_mut(&range).unwrap().truncate_after(None, segments);
+        memory.append(range, vec![entry(2)], Box::new(|_| {}));
+        // The first is written and the second is not.
+        memory.place(range, 5, 0, 3, 64);
+        memory.evict();
+        let slot = memory.groups[&range].slot(5).unwrap();
+        assert!(slot.payload.is_some() && slot.place == Place::Waiting { sequence: 1 });
+        assert_eq!(memory.segments[&3].live, 0);
+        memory.place(range, 5, 1, 3, 128);
+        memory.evict();
+        assert!(memory.groups[&range].slot(5).unwrap().payload.is_none());
+        assert_eq!(memory.oldest_live_segment(), Some(3));
+    }
 }
