@@ -185,3 +185,14 @@ fn state_1_no_entry_is_left_out() {
     let id = LogId { term: 1, index: LogId::BIRTH.index + 2 };
     let _ = bench.store.apply(&[GroupEntries { range: USER, entries: vec![(id, Payload::Blank)] }]);
 }
+
+#[test]
+fn all_may_be_used_on_any_thread() {
+    const fn send<T: Send>() {}
+    const fn sync<T: Sync>() {}
+    send::<crate::state::SnapshotReader>();
+    send::<crate::state::Installer>();
+    send::<crate::state::View>();
+    sync::<crate::state::View>();
+    sync::<Store>();
+}
