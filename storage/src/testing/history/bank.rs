@@ -113,7 +113,8 @@ pub fn check(history: &BankHistory, initial: &[i64], steps_max: u64) -> Result<B
             return Err(BankError::Overdrawn { call: id, balances });
         }
         let (certain, possible) = transfers_before(history, call);
-        let mut wanted: Vec<i64> = balances.iter().zip(initial).map(|(now, then)| now.wrapping_sub(*then)).collect();
+        let mut wanted: Vec<i64> =
+            balances.iter().zip(initial).map(|(now, then)| now.wrapping_sub(*then)).collect();
         for (number, amount) in certain.iter().flatten() {
             if let Some(wanted) = wanted.get_mut(*number) {
                 *wanted = wanted.wrapping_sub(*amount);

@@ -6,7 +6,9 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::{Action, Answer, Call, Completion, Consistency, KeyHistory, Request, Shown, preparation::answers};
+use super::{
+    Action, Answer, Call, Completion, Consistency, KeyHistory, Request, Shown, preparation::answers,
+};
 use crate::kv::{End, Value};
 
 /// Text that is not a history.
@@ -30,7 +32,8 @@ pub enum JsonError {
 
 /// Writes a history, a line for each call.
 pub fn export(history: &KeyHistory) -> String {
-    let calls: Vec<String> = history.calls().iter().map(|call| Json::Object(call_to_json(call)).to_string()).collect();
+    let calls: Vec<String> =
+        history.calls().iter().map(|call| Json::Object(call_to_json(call)).to_string()).collect();
     format!("[\n{}\n]\n", calls.join(",\n"))
 }
 

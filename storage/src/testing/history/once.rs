@@ -9,7 +9,10 @@ use crate::kv::{Key, Value};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OnceError {
     /// A counter is not what additions make it.
-    #[error("counter `{}` is {found}; {known} answered additions and no choice of {unknown} unknown ones give that", Shown(key))]
+    #[error(
+        "counter `{}` is {found}; {known} answered additions and no choice of {unknown} unknown ones give that",
+        Shown(key)
+    )]
     Counter {
         /// The counter.
         key: Key,
@@ -21,7 +24,11 @@ pub enum OnceError {
         unknown: usize,
     },
     /// An element was taken, or is there, more often than it was pushed.
-    #[error("deque `{}` gave `{}` {found} times; it was pushed at most {pushed} times", Shown(key), Shown(element))]
+    #[error(
+        "deque `{}` gave `{}` {found} times; it was pushed at most {pushed} times",
+        Shown(key),
+        Shown(element)
+    )]
     TooOften {
         /// The deque.
         key: Key,
@@ -76,7 +83,9 @@ pub fn check_deque(history: &KeyHistory, key: &Key, remaining: &[Value]) -> Resu
                 *certain += u64::from(answer.is_some());
                 *possible += 1;
             }
-            (Action::Pop(_), Some((_, Answer::Value(Some(element))))) => *found.entry(element).or_default() += 1,
+            (Action::Pop(_), Some((_, Answer::Value(Some(element))))) => {
+                *found.entry(element).or_default() += 1
+            }
             (Action::Pop(_), None) => unknown_pops += 1,
             _ => {}
         }

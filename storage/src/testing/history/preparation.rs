@@ -15,9 +15,8 @@ pub(super) struct Prepared {
     pub(super) operations: Vec<Operation>,
     /// How many different kinds of operations there are; see [`Operation::class`].
     pub(super) classes: usize,
-    /// How many answers need, and how many operations can bring about, each [`Slot`].
-    pub(super) demand: Vec<u32>,
-    pub(super) supply: Vec<u32>,
+    /// Whether the key is a counter that is only read and added to, and never to less.
+    pub(super) only_rises: bool,
     slots: BTreeMap<Slot, u32>,
     /// The values that have numbers, in the order of these.
     texts: Vec<Value>,
@@ -47,6 +46,11 @@ enum Slot {
 }
 
 impl Prepared {
+    /// How many slots there are; they are numbered from 0.
+    pub(super) fn slots(&self) -> usize {
+        self.slots.len()
+    }
+
     /// The slot of what a key holds, if any operation names it.
     pub(super) fn slot_of_state(&self, state: &State) -> Option<usize> {
         let slot = Slot::State(state.value()?);
@@ -105,8 +109,11 @@ pub(super) fn prepare<'a>(calls: impl Iterator<Item = (CallId, &'a Call<Request,
     let mut prepared = Prepared {
         operations,
         classes: classes.len(),
-        demand: Vec::new(),
-        supply: Vec::new(),
+        only_rises: classes.keys().all(|effect| match effect {
+            Effect::Get(_) => symbols.numbers,
+            Effect::Add { change, .. } => *change >= 0,
+            _ => false,
+        }),
         slots: BTreeMap::new(),
         texts: texts.into_iter().map(|(_, value)| value).collect(),
     };
@@ -120,16 +127,6 @@ pub(super) fn prepare<'a>(calls: impl Iterator<Item = (CallId, &'a Call<Request,
         };
         operation.needs = need(&operation.effect).filter(|_| tracked).map(&mut slot_of);
         operation.brings = bring(&operation.effect).filter(|_| tracked).map(&mut slot_of);
-    }
-    prepared.demand = vec![0; prepared.slots.len()];
-    prepared.supply = prepared.demand.clone();
-    for operation in &prepared.operations {
-        let slots = [(&mut prepared.demand, operation.needs), (&mut prepared.supply, operation.brings)];
-        for (counts, slot) in slots {
-            if let Some(count) = slot.and_then(|slot| counts.get_mut(slot as usize)) {
-                *count += 1;
-            }
-        }
     }
     prepared
 }
@@ -151,9 +148,9 @@ fn begins(call: &Call<Request, Answer>) -> u64 {
 /// An unknown write of what no answer needs can be left out, unless an answer says that something
 /// else than expected was there; those and additions can tell.
 fn drop_useless(operations: &mut Vec<Operation>) {
-    let telling = operations
-        .iter()
-        .any(|operation| matches!(operation.effect, Effect::Swap { swapped: Some(false), .. } | Effect::Add { .. }));
+    let telling = operations.iter().any(|operation| {
+        matches!(operation.effect, Effect::Swap { swapped: Some(false), .. } | Effect::Add { .. })
+    });
     if telling {
         return;
     }
@@ -252,7 +249,9 @@ impl<'a> Symbols<'a> {
                 swapped: answer.map(|answer| *answer == Answer::Swapped(true)),
             },
             (Action::Add(change), None) => Effect::Add { change: *change, sum: None },
-            (Action::Add(change), Some(Answer::Counter(sum))) => Effect::Add { change: *change, sum: Some(*sum) },
+            (Action::Add(change), Some(Answer::Counter(sum))) => {
+                Effect::Add { change: *change, sum: Some(*sum) }
+            }
             (Action::Push(end, element), None) => {
                 Effect::Push { front: is_front(*end), element: self.symbol(element), length: None }
             }

@@ -74,7 +74,8 @@ pub fn simulate(options: &Simulation, seed: u64) -> (KeyHistory, BTreeMap<Key, V
     while let Some(((now, _), event)) = run.queue.pop_first() {
         run.handle(now, event);
     }
-    let end = run.cells.into_iter().map(|(key, cell)| (key, cell.value.into_iter().chain(cell.elements).collect()));
+    let end =
+        run.cells.into_iter().map(|(key, cell)| (key, cell.value.into_iter().chain(cell.elements).collect()));
     (run.history, end.collect())
 }
 
@@ -94,7 +95,8 @@ impl Run {
                 }
             }
             Event::Complete { call } => {
-                let Some((request, process)) = self.history.call(call).map(|c| (c.action.clone(), c.process)) else {
+                let Some((request, process)) = self.history.call(call).map(|c| (c.action.clone(), c.process))
+                else {
                     return;
                 };
                 match self.answers.get(&call).cloned() {

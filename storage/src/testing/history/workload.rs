@@ -58,8 +58,7 @@ impl Mix {
         pop: 15,
         ..Self::REGISTERS
     };
-    const NOTHING: Self =
-        Self { get: 0, put: 0, delete: 0, compare_and_set: 0, ..Self::REGISTERS };
+    const NOTHING: Self = Self { get: 0, put: 0, delete: 0, compare_and_set: 0, ..Self::REGISTERS };
 
     fn draw(&self, random: &mut SmallRng) -> Kind {
         let kinds = [

@@ -43,7 +43,11 @@ then the key holds a value that nobody saw, and none of these can be next:
 
 #[test]
 fn calls_that_touch_in_time_are_not_ordered() {
-    right(vec![ok(0, 1, put("a"), Answer::Done), ok(2, 4, put("b"), Answer::Done), ok(4, 5, GET, found("a"))]);
+    right(vec![
+        ok(0, 1, put("a"), Answer::Done),
+        ok(2, 4, put("b"), Answer::Done),
+        ok(4, 5, GET, found("a")),
+    ]);
 }
 
 #[test]
@@ -149,14 +153,14 @@ fn a_stale_read_is_as_stale_as_it_may_be() {
 #[test]
 fn sessions_do_not_go_back() {
     let stale = Action::Get(Consistency::BoundedStale(1_000));
-    let writes = [
-        by(1, ok(0, 1, put("a"), Answer::Done)),
-        by(1, ok(2, 3, put("b"), Answer::Done)),
-    ];
+    let writes = [by(1, ok(0, 1, put("a"), Answer::Done)), by(1, ok(2, 3, put("b"), Answer::Done))];
     let after = |reads: Vec<Call<Request, Answer>>| {
         session::check(&writes.clone().into_iter().chain(reads).collect())
     };
-    assert_eq!(after(vec![by(2, ok(4, 5, stale.clone(), found("a"))), by(2, ok(6, 7, stale.clone(), found("b")))]), Ok(()));
+    assert_eq!(
+        after(vec![by(2, ok(4, 5, stale.clone(), found("a"))), by(2, ok(6, 7, stale.clone(), found("b")))]),
+        Ok(())
+    );
     let key = Key::from_static(b"k");
     let [read, earlier] = [3, 2].map(super::super::CallId);
     assert_eq!(

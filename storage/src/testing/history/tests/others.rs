@@ -115,7 +115,10 @@ fn a_watcher_sees_the_log() {
     let see = |stretches: Vec<(u64, Vec<usize>)>, until| {
         let stretches: Vec<_> = stretches
             .into_iter()
-            .map(|(after, seen)| Stretch { after, changes: seen.into_iter().map(|at| log[at].clone()).collect() })
+            .map(|(after, seen)| Stretch {
+                after,
+                changes: seen.into_iter().map(|at| log[at].clone()).collect(),
+            })
             .collect();
         check_against_log(&log, &range, &stretches, until)
     };
@@ -162,8 +165,15 @@ fn a_watcher_sees_the_writes_of_a_history() {
 
 #[test]
 fn workloads_are_drawn_from_their_seed_and_write_unique_values() {
-    let simulation =
-        Simulation { mix: Mix::ALL, keys: 3, processes: 5, calls: 500, latency_max: 9, unknown: 0.1, failed: 0.1 };
+    let simulation = Simulation {
+        mix: Mix::ALL,
+        keys: 3,
+        processes: 5,
+        calls: 500,
+        latency_max: 9,
+        unknown: 0.1,
+        failed: 0.1,
+    };
     let (calls, _) = simulate(&simulation, 1);
     assert_eq!(calls, simulate(&simulation, 1).0);
     assert_ne!(calls, simulate(&simulation, 2).0);
@@ -175,7 +185,9 @@ fn workloads_are_drawn_from_their_seed_and_write_unique_values() {
 
 fn written(history: &KeyHistory) -> Vec<crate::kv::Value> {
     let value = |action: &Action| match action {
-        Action::Put(value) | Action::CompareAndSet { new: value, .. } | Action::Push(_, value) => Some(value.clone()),
+        Action::Put(value) | Action::CompareAndSet { new: value, .. } | Action::Push(_, value) => {
+            Some(value.clone())
+        }
         _ => None,
     };
     history.calls().iter().filter_map(|call| value(&call.action.action)).collect()
