@@ -57,6 +57,45 @@ impl Prepared {
         self.slots.get(&slot).map(|slot| *slot as usize)
     }
 
+    /// Whether an answer names a value that was written once, and certainly written over before.
+    pub(super) fn reads_what_is_gone(&self) -> bool {
+        // Writes that certainly leave something else behind, by their beginning; and the first end of
+        // all from each on.
+        let mut writes: Vec<(u64, u64)> = self
+            .operations
+            .iter()
+            .filter(|operation| {
+                let swap = matches!(operation.effect, Effect::Swap { swapped: Some(true), .. });
+                operation.effect.is_blind() || swap
+            })
+            .filter_map(|operation| Some((operation.invoked, operation.completed?)))
+            .collect();
+        writes.sort_unstable();
+        let mut first_end = u64::MAX;
+        for (_, end) in writes.iter_mut().rev() {
+            first_end = first_end.min(*end);
+            *end = first_end;
+        }
+        // When each value was written: no time if nobody knows, or if more than one did.
+        let mut written: BTreeMap<u32, Option<u64>> = BTreeMap::new();
+        for operation in &self.operations {
+            let Some(slot) = operation.brings else { continue };
+            written.entry(slot).and_modify(|end| *end = None).or_insert(operation.completed);
+        }
+        self.operations.iter().any(|operation| {
+            let value = match operation.effect {
+                Effect::Get(value) => value,
+                Effect::Swap { expected, swapped: Some(true), .. } => expected,
+                _ => return false,
+            };
+            let end = operation.needs.and_then(|slot| written.get(&slot).copied().flatten());
+            let over = end.map(|end| writes.partition_point(|(begun, _)| *begun <= end));
+            // Every key begins with nothing, which need not be written.
+            value.is_some()
+                && over.and_then(|at| writes.get(at)).is_some_and(|(_, end)| *end < operation.invoked)
+        })
+    }
+
     /// What a key holds, for a reader.
     pub(super) fn show(&self, state: &State) -> String {
         let show = |symbol: &Symbol| match symbol {

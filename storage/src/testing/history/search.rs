@@ -57,6 +57,9 @@ pub(super) struct Options<'a> {
 /// Searches for an order.
 pub(super) fn search(prepared: &Prepared, options: Options<'_>) -> Found {
     let mut search = Search::new(prepared, options.look_ahead);
+    if options.look_ahead && prepared.reads_what_is_gone() {
+        return Found::Nothing(search.deepest);
+    }
     search.push_frame(None);
     loop {
         if search.answered_left == 0 {
