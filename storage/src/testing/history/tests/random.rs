@@ -19,6 +19,9 @@ fn simulations() -> impl Strategy<Value = (Simulation, u64)> {
     let numbers = (0..MIXES.len(), 1..4_usize, 1..25_u64, 1..400_usize, 0..200_u64);
     (numbers, 0.0..0.2, 0.0..0.1, any::<u64>()).prop_map(|(numbers, unknown, failed, seed)| {
         let (mix, keys, processes, calls, latency_max) = numbers;
+        // Deques with many callers take long.
+        let (processes, calls) =
+            if mix < 2 { (processes, calls) } else { (processes % 5 + 1, calls % 120 + 1) };
         let mix = MIXES[mix];
         (Simulation { mix, keys, processes, calls, latency_max, unknown, failed }, seed)
     })
@@ -102,13 +105,13 @@ fn spoil(calls: &mut [Call<Request, Answer>], random: &mut SmallRng) -> bool {
 
 #[test]
 fn one_wrong_answer_among_many_is_found() {
-    for seed in 0..60 {
+    for seed in 0..24 {
         let mix = MIXES[seed as usize % 4];
         let simulation = Simulation {
             mix,
             keys: 2,
-            processes: 12,
-            calls: 600,
+            processes: 5,
+            calls: 200,
             latency_max: 60,
             unknown: 0.03,
             failed: 0.03,
