@@ -16,6 +16,7 @@ pub mod json;
 pub mod linearizable;
 mod model;
 pub mod once;
+mod outlook;
 mod preparation;
 mod search;
 pub mod session;
@@ -41,6 +42,9 @@ pub struct History<A, R> {
 
 /// A history of single keys.
 pub type KeyHistory = History<Request, Answer>;
+
+/// The calls of one key.
+type KeyCalls<'a> = Vec<(CallId, &'a Call<Request, Answer>)>;
 
 /// Number of a call within its history, from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

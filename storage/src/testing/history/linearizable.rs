@@ -5,7 +5,7 @@
 use std::{cell::Cell, collections::BTreeMap, fmt};
 
 use super::{
-    Answer, Call, CallId, Completion, KeyHistory, Request, Shown, preparation,
+    Answer, Call, CallId, Completion, KeyCalls, KeyHistory, Request, Shown, preparation,
     search::{Found, Options, search},
 };
 use crate::kv::Key;
@@ -48,8 +48,6 @@ pub struct Violation {
     pub stuck: Vec<CallId>,
     calls: BTreeMap<CallId, Call<Request, Answer>>,
 }
-
-type KeyCalls<'a> = Vec<(CallId, &'a Call<Request, Answer>)>;
 
 impl Budget<'_> {
     /// So many steps for each key.
@@ -104,11 +102,14 @@ fn find(calls: &KeyCalls<'_>, budget: Budget<'_>, look_ahead: bool) -> Found {
     let steps = Cell::new(0_u64);
     let mut go_on = || {
         steps.set(steps.get() + 1);
-        let asked = steps.get() % 4_096 == 0;
+        let asked = steps.get().is_multiple_of(4_096);
         steps.get() <= budget.steps_max && !(asked && budget.stop.is_some_and(|stop| stop()))
     };
     search(&prepared, Options { go_on: &mut go_on, look_ahead })
 }
+
+/// Steps at most of the search for an explanation that a reader can follow.
+const PLAIN_STEPS_MAX: u64 = 100_000;
 
 /// Looks for the first moment at which something was wrong, and for what it was.
 fn explain(key: &Key, calls: &KeyCalls<'_>, budget: Budget<'_>) -> Violation {
@@ -125,7 +126,8 @@ fn explain(key: &Key, calls: &KeyCalls<'_>, budget: Budget<'_>) -> Violation {
     let known = known_until(calls, at);
     let known = borrowed(&known);
     let prepared = preparation::prepare(known.iter().copied());
-    let dead_end = match find(&known, budget, false) {
+    let plain = Budget { steps_max: budget.steps_max.min(PLAIN_STEPS_MAX), ..budget };
+    let dead_end = match find(&known, plain, false) {
         Found::Nothing(dead_end) => Some(dead_end),
         // Without looking ahead it may take too long; then a dead end further ahead must do.
         Found::Undecided | Found::Order(_) => match find(&known, budget, true) {

@@ -15,9 +15,8 @@ pub(super) struct Prepared {
     pub(super) operations: Vec<Operation>,
     /// How many different kinds of operations there are; see [`Operation::class`].
     pub(super) classes: usize,
-    /// How many answers need, and how many operations can bring about, each [`Slot`].
-    pub(super) demand: Vec<u32>,
-    pub(super) supply: Vec<u32>,
+    /// Whether the key is a counter that is only read and added to, and never to less.
+    pub(super) only_rises: bool,
     slots: BTreeMap<Slot, u32>,
     /// The values that have numbers, in the order of these.
     texts: Vec<Value>,
@@ -47,10 +46,54 @@ enum Slot {
 }
 
 impl Prepared {
+    /// How many slots there are; they are numbered from 0.
+    pub(super) fn slots(&self) -> usize {
+        self.slots.len()
+    }
+
     /// The slot of what a key holds, if any operation names it.
     pub(super) fn slot_of_state(&self, state: &State) -> Option<usize> {
         let slot = Slot::State(state.value()?);
         self.slots.get(&slot).map(|slot| *slot as usize)
+    }
+
+    /// Whether an answer names a value that was written once, and certainly written over before.
+    pub(super) fn reads_what_is_gone(&self) -> bool {
+        // Writes that certainly leave something else behind, by their beginning; and the first end of
+        // all from each on.
+        let mut writes: Vec<(u64, u64)> = self
+            .operations
+            .iter()
+            .filter(|operation| {
+                let swap = matches!(operation.effect, Effect::Swap { swapped: Some(true), .. });
+                operation.effect.is_blind() || swap
+            })
+            .filter_map(|operation| Some((operation.invoked, operation.completed?)))
+            .collect();
+        writes.sort_unstable();
+        let mut first_end = u64::MAX;
+        for (_, end) in writes.iter_mut().rev() {
+            first_end = first_end.min(*end);
+            *end = first_end;
+        }
+        // When each value was written: no time if nobody knows, or if more than one did.
+        let mut written: BTreeMap<u32, Option<u64>> = BTreeMap::new();
+        for operation in &self.operations {
+            let Some(slot) = operation.brings else { continue };
+            written.entry(slot).and_modify(|end| *end = None).or_insert(operation.completed);
+        }
+        self.operations.iter().any(|operation| {
+            let value = match operation.effect {
+                Effect::Get(value) => value,
+                Effect::Swap { expected, swapped: Some(true), .. } => expected,
+                _ => return false,
+            };
+            let end = operation.needs.and_then(|slot| written.get(&slot).copied().flatten());
+            let over = end.map(|end| writes.partition_point(|(begun, _)| *begun <= end));
+            // Every key begins with nothing, which need not be written.
+            value.is_some()
+                && over.and_then(|at| writes.get(at)).is_some_and(|(_, end)| *end < operation.invoked)
+        })
     }
 
     /// What a key holds, for a reader.
@@ -105,8 +148,11 @@ pub(super) fn prepare<'a>(calls: impl Iterator<Item = (CallId, &'a Call<Request,
     let mut prepared = Prepared {
         operations,
         classes: classes.len(),
-        demand: Vec::new(),
-        supply: Vec::new(),
+        only_rises: classes.keys().all(|effect| match effect {
+            Effect::Get(_) => symbols.numbers,
+            Effect::Add { change, .. } => *change >= 0,
+            _ => false,
+        }),
         slots: BTreeMap::new(),
         texts: texts.into_iter().map(|(_, value)| value).collect(),
     };
@@ -120,16 +166,6 @@ pub(super) fn prepare<'a>(calls: impl Iterator<Item = (CallId, &'a Call<Request,
         };
         operation.needs = need(&operation.effect).filter(|_| tracked).map(&mut slot_of);
         operation.brings = bring(&operation.effect).filter(|_| tracked).map(&mut slot_of);
-    }
-    prepared.demand = vec![0; prepared.slots.len()];
-    prepared.supply = prepared.demand.clone();
-    for operation in &prepared.operations {
-        let slots = [(&mut prepared.demand, operation.needs), (&mut prepared.supply, operation.brings)];
-        for (counts, slot) in slots {
-            if let Some(count) = slot.and_then(|slot| counts.get_mut(slot as usize)) {
-                *count += 1;
-            }
-        }
     }
     prepared
 }

@@ -6,7 +6,7 @@
 //! - An answered operation that fits and changes nothing is taken at once and for good.
 //! - Of operations of equal effect, only the one that ends first is tried.
 //! - An unknown operation is not taken if it changes nothing, nor right before a blind write.
-//! - A value that is still to be read, and that nothing will write again, is not written over.
+//! - What makes an answer still to come impossible is not done; see [`Outlook`].
 //!
 //! None of this loses an answer: of all orders that explain the history, look at those with the fewest
 //! unknown operations. In these no unknown one changes nothing or comes right before a blind write, for
@@ -23,10 +23,7 @@ use std::{
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::{
-    model::{Effect, State},
-    preparation::Prepared,
-};
+use super::{model::State, outlook::Outlook, preparation::Prepared};
 
 /// What came of a search.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,8 +55,11 @@ pub(super) struct Options<'a> {
 }
 
 /// Searches for an order.
-pub(super) fn search(prepared: &Prepared, mut options: Options<'_>) -> Found {
+pub(super) fn search(prepared: &Prepared, options: Options<'_>) -> Found {
     let mut search = Search::new(prepared, options.look_ahead);
+    if options.look_ahead && prepared.reads_what_is_gone() {
+        return Found::Nothing(search.deepest);
+    }
     search.push_frame(None);
     loop {
         if search.answered_left == 0 {
@@ -104,7 +104,7 @@ struct Frame {
 
 struct Search<'a> {
     prepared: &'a Prepared,
-    look_ahead: bool,
+    outlook: Option<Outlook<'a>>,
     list: List,
     state: State,
     /// 128 bits for the set of operations taken: equal for two different sets of a run with a
@@ -114,8 +114,6 @@ struct Search<'a> {
     tried: HashSet<u128, BuildHasherDefault<Identity>>,
     frames: Vec<Frame>,
     candidates: Vec<usize>,
-    demand: Vec<u32>,
-    supply: Vec<u32>,
     answered_left: usize,
     /// For each class, the frame count and the step at which it was last met.
     met: Vec<u64>,
@@ -129,7 +127,7 @@ impl<'a> Search<'a> {
         let count = prepared.operations.len();
         Self {
             prepared,
-            look_ahead,
+            outlook: look_ahead.then(|| Outlook::new(prepared)),
             list: List::new(prepared),
             state: State::Absent,
             taken: 0,
@@ -137,8 +135,6 @@ impl<'a> Search<'a> {
             tried: HashSet::default(),
             frames: Vec::new(),
             candidates: Vec::new(),
-            demand: prepared.demand.clone(),
-            supply: prepared.supply.clone(),
             answered_left: prepared
                 .operations
                 .iter()
@@ -166,7 +162,9 @@ impl<'a> Search<'a> {
             }
             let before = std::mem::replace(&mut self.state, after);
             self.lift(index);
-            if (changed && self.is_hopeless(index, &before)) || !self.tried.insert(self.position()) {
+            let hopeless = |outlook: &Outlook<'_>| outlook.is_hopeless(operation, &before, &self.state);
+            if (changed && self.outlook.as_ref().is_some_and(hopeless)) || !self.tried.insert(self.position())
+            {
                 self.unlift(index, before);
                 continue;
             }
@@ -195,8 +193,9 @@ impl<'a> Search<'a> {
         self.list.lift(index);
         self.taken ^= self.keys[index];
         self.answered_left -= usize::from(operation.completed.is_some());
-        operation.needs.inspect(|slot| self.demand[*slot as usize] -= 1);
-        operation.brings.inspect(|slot| self.supply[*slot as usize] -= 1);
+        if let Some(outlook) = &mut self.outlook {
+            outlook.take(operation);
+        }
     }
 
     fn unlift(&mut self, index: usize, before: State) {
@@ -204,30 +203,10 @@ impl<'a> Search<'a> {
         self.list.unlift(index);
         self.taken ^= self.keys[index];
         self.answered_left += usize::from(operation.completed.is_some());
-        operation.needs.inspect(|slot| self.demand[*slot as usize] += 1);
-        operation.brings.inspect(|slot| self.supply[*slot as usize] += 1);
+        if let Some(outlook) = &mut self.outlook {
+            outlook.give_back(operation);
+        }
         self.state = before;
-    }
-
-    /// Whether something is still needed that was lost just now and that nothing brings about again.
-    fn is_hopeless(&self, index: usize, before: &State) -> bool {
-        if !self.look_ahead {
-            return false;
-        }
-        let lost = self.prepared.slot_of_state(before);
-        if lost.is_some_and(|slot| self.demand[slot] > 0 && self.supply[slot] == 0) {
-            return true;
-        }
-        // Only a pop of which nobody knows the element takes one that another may need.
-        let Effect::Pop { front, element: None } = self.prepared.operations[index].effect else {
-            return false;
-        };
-        let elements = before.elements().unwrap_or_default();
-        let Some(lost) = (if front { elements.first() } else { elements.last() }) else { return false };
-        self.prepared.slot_of_element(*lost).is_some_and(|slot| {
-            let held = elements.iter().filter(|element| *element == lost).count() - 1;
-            self.demand[slot] as usize > self.supply[slot] as usize + held
-        })
     }
 
     /// Goes one step deeper: collects what may come next, what ends first before the others.

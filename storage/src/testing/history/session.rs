@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Action, Answer, Call, CallId, KeyHistory, Request, Shown};
+use super::{Action, Answer, Call, CallId, KeyCalls, KeyHistory, Request, Shown};
 use crate::kv::{Key, Value};
 
 /// A process that went back in time.
@@ -59,7 +59,7 @@ type Sources = Vec<(Write, bool)>;
 /// Judges the registers of a history: keys of which all writes are puts, deletes and conditional
 /// writes. `initial` is what each key holds at the beginning: nothing.
 pub fn check(history: &KeyHistory) -> Result<(), SessionError> {
-    let mut keys: BTreeMap<&Key, Vec<(CallId, &Call<Request, Answer>)>> = BTreeMap::new();
+    let mut keys: BTreeMap<&Key, KeyCalls<'_>> = BTreeMap::new();
     for (id, call) in history.iter().filter(|(_, call)| call.possible()) {
         keys.entry(&call.action.key).or_default().push((id, call));
     }

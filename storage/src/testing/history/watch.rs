@@ -32,9 +32,9 @@ pub enum WatchError {
     #[error("instead of {expected:?}, the watcher saw {found:?}")]
     Differs {
         /// What was next.
-        expected: Option<Change>,
+        expected: Option<Box<Change>>,
         /// What it saw next.
-        found: Option<Change>,
+        found: Option<Box<Change>>,
     },
     /// It was told again, or late, of something at or before where it was.
     #[error("after position {after} the watcher saw {found:?}")]
@@ -99,7 +99,8 @@ pub fn check_against_log(
             (None, None) => return Ok(()),
             (expected, found) if expected == found => {}
             (expected, found) => {
-                return Err(WatchError::Differs { expected: expected.cloned(), found: found.cloned() });
+                let (expected, found) = (expected.cloned().map(Box::new), found.cloned().map(Box::new));
+                return Err(WatchError::Differs { expected, found });
             }
         }
     }

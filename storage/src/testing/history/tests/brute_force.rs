@@ -97,23 +97,23 @@ fn is_linearizable(history: &KeyHistory) -> bool {
 /// A few calls with answers drawn from few values: some histories are right, most are not.
 fn draw(random: &mut SmallRng, kind: u8) -> KeyHistory {
     let calls = random.random_range(1..=7);
-    (0..calls).map(|number| draw_call(random, kind, number)).collect()
+    (0..calls).map(|_| draw_call(random, kind)).collect()
 }
 
-fn draw_call(random: &mut SmallRng, kind: u8, number: u64) -> Call<Request, Answer> {
+fn draw_call(random: &mut SmallRng, kind: u8) -> Call<Request, Answer> {
     let texts = if kind == 1 { ["", "1", "2", "3"] } else { ["", "a", "b", "c"] };
     let mut text = |from: usize| texts[random.random_range(from..4)];
     let (first, second) = (text(0), text(1));
     let end = if random.random_bool(0.5) { End::Front } else { End::Back };
     let (action, answer) = match (kind, random.random_range(0..10)) {
-        (3, choice) => return draw_call(random, choice % 3, number),
+        (3, choice) => return draw_call(random, choice % 3),
         (0 | 1, 0) => (Action::Delete, Answer::Done),
         (0, 1) => (Action::Get(Consistency::BoundedStale(random.random_range(0..9))), found(first)),
         (0 | 1, 2..=4) => (Action::Get(Consistency::Linearizable), found(first)),
         (0, 5..=7) | (1, 5) => (put(second), Answer::Done),
         (0, _) => (swap(first, second), Answer::Swapped(random.random_bool(0.6))),
         (1, _) => (Action::Add(random.random_range(1..=2)), Answer::Counter(random.random_range(1..=4))),
-        (_, 0..=5) => {
+        (2.., 0..=5) => {
             let Action::Push(_, element) = push(second) else { unreachable!() };
             (Action::Push(end, element), Answer::Length(random.random_range(1..=3)))
         }
