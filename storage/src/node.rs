@@ -52,6 +52,8 @@ pub(crate) struct Node {
     folder: Mutex<Option<DataFolder>>,
     workers: Mutex<Vec<run::WorkerHandle>>,
     events: Mutex<Option<mpsc::UnboundedReceiver<Event>>>,
+    /// The membership under which a replica was ordered.
+    made_under: Mutex<BTreeMap<RangeId, u64>>,
     /// The newest checksum of each range, and the entry as of which it is.
     checksums: Mutex<BTreeMap<RangeId, (u64, u64)>>,
     /// What the placement driver's part of this node answers; none on a node that is alone.
@@ -102,6 +104,24 @@ impl Node {
             Some(group) if group.phase == Phase::Live => Ok(group.descriptor),
             Some(_) | None => Err(Failure::NotHere { range }),
         }
+    }
+
+    /// Whether the replica of a range has nothing yet.
+    pub(crate) fn is_empty_replica(&self, range: RangeId) -> Result<bool, Failure> {
+        let group = self.store().group(range).map_err(|error| self.failure(error))?;
+        group.map(|group| group.descriptor.version == 0).ok_or(Failure::NotHere { range })
+    }
+
+    /// The membership under which the replica of a range was ordered; 0 if it was born here.
+    pub(crate) fn made_under(&self, range: RangeId) -> u64 {
+        self.made_under.lock().get(&range).copied().unwrap_or(0)
+    }
+
+    /// The replica of a range is, or is to be, made under this membership.
+    pub(crate) fn make_under(&self, range: RangeId, configuration: u64) {
+        let mut made_under = self.made_under.lock();
+        let known = made_under.entry(range).or_default();
+        *known = configuration.max(*known);
     }
 
     /// What this node knows of its ranges and of who leads them.

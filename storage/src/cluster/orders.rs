@@ -9,7 +9,7 @@ use super::reporter::{REPORT_EVERY, range_report};
 use crate::{
     action::{Action, Proposal},
     node::Node,
-    placement::{Order, voters_are_safe},
+    placement::{Order, may_drop, voters_are_safe},
     range::{NodeId, RangeDescriptor, RangeId},
     rpc::{Failure, Orders, Peer},
     runtime::{self, Runtime},
@@ -43,18 +43,20 @@ fn no(reason: &str) -> Failure {
 
 async fn carry(node: &Arc<Node>, order: Order, lag_max: u64, silent_max: Duration) -> Result<(), Failure> {
     match order {
-        Order::CreateReplica { descriptor, incarnation } => {
+        Order::CreateReplica { descriptor, incarnation, configuration } => {
             if incarnation != node.identity.incarnation {
                 return Err(no("the order is for another data folder"));
             }
-            create(node, descriptor).await
+            create(node, descriptor, configuration).await
         }
         Order::DropReplica { range, incarnation, configuration } => {
             if incarnation != node.identity.incarnation {
                 return Err(no("the order is for another data folder"));
             }
             let group = node.group(range)?;
-            if group.members().configuration > configuration {
+            let known = group.members().configuration;
+            let made_under = node.made_under(range);
+            if !may_drop(configuration, known, made_under, node.is_empty_replica(range)?) {
                 return Err(no("a newer membership is known"));
             }
             node.forget(range).await.map_err(|error| node.failure(error))
@@ -100,14 +102,18 @@ async fn carry(node: &Arc<Node>, order: Order, lag_max: u64, silent_max: Duratio
     }
 }
 
-async fn create(node: &Arc<Node>, descriptor: RangeDescriptor) -> Result<(), Failure> {
+async fn create(node: &Arc<Node>, descriptor: RangeDescriptor, configuration: u64) -> Result<(), Failure> {
     let range = descriptor.id;
     if node.group(range).is_ok() {
+        if node.is_empty_replica(range)? {
+            node.make_under(range, configuration);
+        }
         return Ok(());
     }
     // A range that is about to be split here is told apart from its child by the split alone.
     node.store().check_installable(&descriptor).map_err(|error| node.failure(error))?;
     let group = crate::state::Group::empty(&descriptor);
+    node.make_under(range, configuration);
     let created = node.shared.applier.run(move |store| store.create_group(&group)).await;
     created.map_err(|error| node.failure(error))?;
     node.start_group(range).await

@@ -75,9 +75,12 @@ impl Reporter {
             replicas: groups
                 .iter()
                 .map(|group| {
-                    let configuration = group.members().configuration;
-                    let live = node.descriptor(group.range).is_ok_and(|descriptor| descriptor.version > 0);
-                    let phase = if live { ReplicaPhase::Live } else { ReplicaPhase::Empty };
+                    let empty = node.is_empty_replica(group.range).unwrap_or(true);
+                    let (configuration, phase) = if empty {
+                        (node.made_under(group.range), ReplicaPhase::Empty)
+                    } else {
+                        (group.members().configuration, ReplicaPhase::Live)
+                    };
                     (group.range, ReplicaReport { configuration, phase })
                 })
                 .collect(),

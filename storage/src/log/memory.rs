@@ -430,7 +430,7 @@ mod tests {
         let live: Vec<u64> = indexes(&group, 0, u64::MAX);
         assert_eq!(live, [8, 9]);
         let none: Vec<u64> = indexes(&group, 10, 9);
-        assert_eq!(none, []);
+        assert!(none.is_empty());
         group.truncate_after(Some(3), &mut segments);
         assert_eq!((group.next_index(), group.bytes()), (Some(8), 0));
         group.purge(LogId { term: 4, index: 20 }, &mut segments);

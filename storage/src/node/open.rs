@@ -186,6 +186,7 @@ impl Opened {
             folder: Mutex::new(Some(self.folder)),
             workers: Mutex::default(),
             events: Mutex::new(Some(born)),
+            made_under: Mutex::default(),
             checksums: Mutex::default(),
             placement: RwLock::new(None),
         };

@@ -147,9 +147,9 @@ fn read_range_report(reader: &mut Reader) -> Result<RangeReport, Malformed> {
 
 fn write_order(writer: &mut Writer, order: &Order) {
     match order {
-        Order::CreateReplica { descriptor, incarnation } => {
+        Order::CreateReplica { descriptor, incarnation, configuration } => {
             write_descriptor(writer.u8(0), descriptor);
-            writer.u64(*incarnation);
+            writer.u64(*incarnation).u64(*configuration);
         }
         Order::DropReplica { range, incarnation, configuration } => {
             writer.u8(1).u64(range.0).u64(*incarnation).u64(*configuration);
@@ -177,7 +177,8 @@ fn write_order(writer: &mut Writer, order: &Order) {
 fn read_order(reader: &mut Reader) -> Result<Order, Malformed> {
     let tag = reader.u8()?;
     if tag == 0 {
-        return Ok(Order::CreateReplica { descriptor: read_descriptor(reader)?, incarnation: reader.u64()? });
+        let (descriptor, incarnation) = (read_descriptor(reader)?, reader.u64()?);
+        return Ok(Order::CreateReplica { descriptor, incarnation, configuration: reader.u64()? });
     }
     let (range, second) = (RangeId(reader.u64()?), reader.u64()?);
     Ok(match tag {
