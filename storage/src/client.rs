@@ -79,7 +79,6 @@ impl Sessions {
 impl Lease<'_> {
     /// The answer came: the session may be used for the next request.
     fn answered(self) {
-        // Of a request without an answer nobody knows when it arrives: its session is not used again.
         self.sessions.0.lock().push(self.session);
     }
 }

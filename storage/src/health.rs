@@ -72,6 +72,11 @@ impl Health {
         &self.folder
     }
 
+    /// The error that every write gets; `log` is why the log stopped, if it did.
+    pub(crate) fn stopped(&self, log: Option<StorageError>) -> Option<StorageError> {
+        self.poisoned().or_else(|| log.map(|error| self.poison(&error)))
+    }
+
     /// Whether the disk was full when it was last asked for space.
     pub(crate) fn is_full(&self) -> bool {
         self.full.load(Ordering::Relaxed)

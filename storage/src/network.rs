@@ -128,4 +128,22 @@ impl<T: Transport + ?Sized> Transport for Arc<T> {
     ) -> BoxFuture<'static, Result<Bytes, CallError>> {
         (**self).call(to, lane, request, timeout)
     }
+
+    fn call_address(
+        &self,
+        address: &str,
+        lane: Lane,
+        request: Bytes,
+        timeout: Duration,
+    ) -> BoxFuture<'static, Result<Bytes, CallError>> {
+        (**self).call_address(address, lane, request, timeout)
+    }
+
+    fn peers(&self) -> Vec<Peer> {
+        (**self).peers()
+    }
+
+    fn learn(&self, peers: &[Peer]) {
+        (**self).learn(peers);
+    }
 }

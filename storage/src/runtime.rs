@@ -88,6 +88,13 @@ impl Threads {
     }
 }
 
+impl Drop for Threads {
+    fn drop(&mut self) {
+        // The last handle may go on one of these threads, or on another runtime's.
+        self.stop();
+    }
+}
+
 /// A random number.
 pub(crate) fn random() -> u64 {
     #[cfg(not(simulation))]

@@ -129,9 +129,17 @@ impl Client {
                 self.routes.write().leader(range, None);
                 self.broken(node, reason)
             }
-            Failure::DiskFull { node, available, needed } => {
-                Attempt::Failed(StorageError::NodeFull { node, available, needed })
-            }
+            Failure::DiskFull { node, available, needed } => Attempt::Failed(match &self.local {
+                Some(local) if local.id() == node && local.is_single() => {
+                    let path = local.shared.health.folder().to_owned();
+                    StorageError::DiskFull { path, available, needed }
+                }
+                _ => StorageError::NodeFull { node, available, needed },
+            }),
+            Failure::Stalled => Attempt::Failed(StorageError::Unknown {
+                reason: format!("the disk of node {node} is full; it may be written when there is space")
+                    .into(),
+            }),
             Failure::Invalid(reason) => Attempt::Failed(StorageError::Refused { reason: reason.into() }),
             Failure::Compacted { range, oldest } => {
                 Attempt::Failed(StorageError::Compacted { range, oldest })
@@ -143,7 +151,11 @@ impl Client {
     fn broken(&self, node: NodeId, reason: String) -> Attempt {
         match &self.local {
             Some(local) if local.id() == node && local.is_single() => Attempt::Failed(
-                local.shared.health.poisoned().unwrap_or(StorageError::Refused { reason: reason.into() }),
+                local
+                    .shared
+                    .health
+                    .stopped(local.shared.log.stopped())
+                    .unwrap_or(StorageError::Refused { reason: reason.into() }),
             ),
             _ => Attempt::Unknown(reason),
         }

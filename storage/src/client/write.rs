@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::{Client, Patience, call::Attempt};
+use super::{Client, Lease, Patience, call::Attempt};
 use crate::{
-    action::{Action, OperationResult, Proposal, Refusal, Response},
+    action::{Action, OperationResult, Proposal, Refusal, Response, Session},
     error::StorageError,
     kv::{Key, KeyRange, Operation, Timestamp, Transaction, WriteBatch},
     range::Space,
@@ -128,18 +128,29 @@ impl Client {
         part: &Part,
         patience: &mut Patience,
     ) -> Result<Said, StorageError> {
-        loop {
+        // The same request each time: a copy of an earlier one may still be on its way.
+        let lease = self.lease();
+        let session = lease.as_ref().map(|lease| lease.session);
+        let said = loop {
             let action = Action::Transact(part.transaction.clone());
-            match self.propose(&part.route, action, patience).await? {
-                Said::Response(Response::Refused(Refusal::Locked { key, id, primary, deadline })) => {
+            match self.propose_once(&part.route, action, session, patience).await? {
+                (_, Said::Response(Response::Refused(Refusal::Locked { key, id, primary, deadline }))) => {
                     let lock = crate::rpc::Lock { key, id, primary, deadline };
                     if !self.settle(part.route.descriptor.space, &lock, patience).await? {
                         patience.wait("another transaction holds the key").await?;
                     }
                 }
-                said => return Ok(said),
+                (_, said) => break said,
             }
-        }
+        };
+        lease.into_iter().for_each(Lease::answered);
+        Ok(said)
+    }
+
+    /// A session for one request; none where nothing could be lost on its way.
+    fn lease(&self) -> Option<Lease<'_>> {
+        let alone = self.local.as_ref().is_some_and(|local| local.is_single());
+        (!alone && !self.config.sabotage.no_sessions).then(|| self.sessions.lease())
     }
 
     /// As [`Client::propose`], for an action that is no retry of another: also tells its entry.
@@ -149,7 +160,7 @@ impl Client {
         action: Action,
         patience: &mut Patience,
     ) -> Result<(u64, Response), StorageError> {
-        match self.propose_once(route, action, patience).await? {
+        match self.propose_once(route, action, None, patience).await? {
             (index, Said::Response(response)) => Ok((index, response)),
             (_, Said::Moved) => Err(StorageError::Unavailable { reason: "the range was split".into() }),
         }
@@ -162,19 +173,21 @@ impl Client {
         action: Action,
         patience: &mut Patience,
     ) -> Result<Said, StorageError> {
-        self.propose_once(route, action, patience).await.map(|(_, said)| said)
+        let lease = self.lease();
+        let session = lease.as_ref().map(|lease| lease.session);
+        let (_, said) = self.propose_once(route, action, session, patience).await?;
+        // Of a request without an answer nobody knows when it arrives: its session is not used again.
+        lease.into_iter().for_each(Lease::answered);
+        Ok(said)
     }
 
     async fn propose_once(
         &self,
         route: &Route,
         action: Action,
+        session: Option<Session>,
         patience: &mut Patience,
     ) -> Result<(u64, Said), StorageError> {
-        let alone = self.local.as_ref().is_some_and(|local| local.is_single());
-        // Alone, nothing is sent that could be lost on its way.
-        let lease = (!alone && !self.config.sabotage.no_sessions).then(|| self.sessions.lease());
-        let session = lease.as_ref().map(|lease| lease.session);
         let version = route.descriptor.version;
         let proposal: Bytes = Proposal { version, session, now: Timestamp(0), action }.encode();
         let mut route = route.clone();
@@ -187,7 +200,6 @@ impl Client {
                     let response = Response::decode(response).map_err(|reason| StorageError::Refused {
                         reason: format!("a malformed response: {reason}").into(),
                     })?;
-                    lease.into_iter().for_each(super::Lease::answered);
                     return Ok((index, Said::Response(response)));
                 }
                 Attempt::Answered(_) => {
@@ -195,18 +207,10 @@ impl Client {
                 }
                 // Judged where it would have been done, and by a version that does not come back: even a
                 // first attempt that is still on its way will not be done.
-                Attempt::Split(_) => {
-                    lease.into_iter().for_each(super::Lease::answered);
-                    return Ok((0, Said::Moved));
-                }
-                Attempt::Moved(_) if !unknown => {
-                    lease.into_iter().for_each(super::Lease::answered);
-                    return Ok((0, Said::Moved));
-                }
-                Attempt::Failed(error) if !unknown => {
-                    lease.into_iter().for_each(super::Lease::answered);
-                    return Err(error);
-                }
+                Attempt::Split(_) => return Ok((0, Said::Moved)),
+                Attempt::Moved(_) if !unknown => return Ok((0, Said::Moved)),
+                Attempt::Failed(error @ StorageError::Unknown { .. }) => return Err(error),
+                Attempt::Failed(error) if !unknown => return Err(error),
                 Attempt::Moved(reason) | Attempt::Again(reason) => reason,
                 Attempt::Failed(error) => error.to_string(),
                 Attempt::Unknown(reason) => {

@@ -78,6 +78,9 @@ impl Opened {
             }
         };
         let store = open_store(&folder, &config, identity.node, founds)?;
+        if config.sabotage.no_version_check {
+            store.check_no_versions();
+        }
         let health = Arc::new(Health::new(path, Arc::clone(&config.disk), config.disk_reserve_bytes));
         let mut applied = BTreeMap::new();
         for group in store.groups()? {

@@ -125,6 +125,9 @@ impl Node {
         let bytes = proposal.len() as u64;
         group.load.writes.fetch_add(1, Ordering::Relaxed);
         let full = self.shared.log.full();
+        if let Some(error) = self.shared.health.stopped(self.shared.log.stopped()) {
+            return Err(self.failure(error));
+        }
         self.shared.health.check_space(bytes, full).map_err(|error| self.failure(error))?;
         let proposal = Proposal::stamp(proposal, self.shared.config.clock.wall());
         let (index, response) = group.propose(proposal).await?;

@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use openraft::{
-    Raft, ReadPolicy, ServerState, SnapshotPolicy,
+    AsyncRuntime as _, Raft, ReadPolicy, ServerState, SnapshotPolicy,
     async_runtime::watch::WatchReceiver as _,
     errors::{ClientWriteError, ForwardToLeader, LinearizableReadError, RaftError},
 };
@@ -33,8 +33,12 @@ use crate::{
     network::Transport,
     range::{NodeId, RangeId},
     rpc::Failure,
+    runtime::Runtime,
     state::Store,
 };
+
+/// How long a write waits before it is asked whether the disk is full.
+const STALL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What groups of a node share.
 #[derive(Clone)]
@@ -134,10 +138,16 @@ impl Group {
 
     /// Proposes an encoded proposal and waits until it is applied here.
     pub(crate) async fn propose(&self, proposal: Bytes) -> Result<(u64, Response), Failure> {
-        let written = match self.raft.client_write(Command(proposal)).await {
-            Ok(written) => written,
-            Err(RaftError::APIError(error)) => return Err(self.refused(error)),
-            Err(RaftError::Fatal(error)) => return Err(self.stopped(&error)),
+        let mut write = std::pin::pin!(self.raft.client_write(Command(proposal)));
+        let written = loop {
+            match Runtime::timeout(STALL_TIMEOUT, &mut write).await {
+                Ok(Ok(written)) => break written,
+                Ok(Err(RaftError::APIError(error))) => return Err(self.refused(error)),
+                Ok(Err(RaftError::Fatal(error))) => return Err(self.stopped(&error)),
+                // It is in the log that waits for space: it may still be written, by then or never.
+                Err(_) if self.shared.log.full().is_some() => return Err(Failure::Stalled),
+                Err(_) => {}
+            }
         };
         let index = written.log_id.index();
         let response =
@@ -158,7 +168,7 @@ impl Group {
 
     /// What it means that Raft does not run any more.
     fn stopped(&self, error: &dyn std::fmt::Display) -> Failure {
-        match self.shared.health.poisoned() {
+        match self.shared.health.stopped(self.shared.log.stopped()) {
             Some(error) => Failure::Broken(error.to_string()),
             None => Failure::Broken(format!("range {}: {error}", self.range)),
         }

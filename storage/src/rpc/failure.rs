@@ -28,6 +28,9 @@ pub(crate) enum Failure {
     Invalid(String),
     /// The node's storage failed, in its words. Whether it was done is unknown.
     Broken(String),
+    /// The disk turned out to be full after the request was taken: it may still be done, when there is
+    /// space again.
+    Stalled,
     /// Changes before this place of a watched range are no longer known.
     Compacted { range: RangeId, oldest: u64 },
 }
@@ -49,6 +52,7 @@ impl Failure {
             Self::Busy(text) => writer.u8(6).bytes(text.as_bytes()),
             Self::Invalid(text) => writer.u8(7).bytes(text.as_bytes()),
             Self::Broken(text) => writer.u8(8).bytes(text.as_bytes()),
+            Self::Stalled => writer.u8(10),
             Self::Compacted { range, oldest } => writer.u8(9).u64(range.0).u64(*oldest),
         };
     }
@@ -69,6 +73,7 @@ impl Failure {
             7 => Self::Invalid(reader.text()?),
             8 => Self::Broken(reader.text()?),
             9 => Self::Compacted { range: RangeId(reader.u64()?), oldest: reader.u64()? },
+            10 => Self::Stalled,
             _ => return Err("unknown failure"),
         })
     }

@@ -8,7 +8,15 @@
 //! ```
 //! A group's applied entry changes in one transaction with the data (STATE-1).
 
-use std::{collections::BTreeMap, path::Path, path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use redb::{Durability, ReadableTable as _, WriteTransaction};
 
@@ -28,6 +36,8 @@ use crate::{disk::Disk, error::StorageError, log_id::LogId, range::RangeId};
 pub(crate) struct Store {
     pub(super) file: StateFile,
     pub(super) events: EventRings,
+    /// See [`Sabotage`](crate::config::Sabotage).
+    pub(super) unchecked: AtomicBool,
 }
 
 impl Store {
@@ -55,7 +65,12 @@ impl Store {
     ) -> Result<Option<Self>, StorageError> {
         let Some(pages) = PageFile::open(path, disk)? else { return Ok(None) };
         let file = StateFile::open(Arc::new(pages), cache_bytes)?;
-        Ok(Some(Self { file, events: EventRings::default() }))
+        Ok(Some(Self { file, events: EventRings::default(), unchecked: AtomicBool::new(false) }))
+    }
+
+    /// Takes requests for other versions of a range too; only to see that a test notices.
+    pub(crate) fn check_no_versions(&self) {
+        self.unchecked.store(true, Ordering::Relaxed);
     }
 
     /// The file under it.

@@ -116,9 +116,6 @@ impl Model {
     }
 
     fn propose(&mut self, range: RangeId, proposal: &Proposal) -> Response {
-        if proposal.version != self.ranges[&range].1 {
-            return Response::Refused(Refusal::Version(self.descriptor(range)));
-        }
         let session = proposal.session.unwrap_or(Session { client: 0, sequence: u64::MAX });
         let client = (range, session.client);
         if let Some((sequence, response)) = self.sessions.get(&client).filter(|_| proposal.session.is_some())
@@ -128,6 +125,9 @@ impl Model {
                 std::cmp::Ordering::Equal => return response.clone(),
                 std::cmp::Ordering::Greater => {}
             }
+        }
+        if proposal.version != self.ranges[&range].1 {
+            return Response::Refused(Refusal::Version(self.descriptor(range)));
         }
         let now = proposal.now.0;
         let response = match &proposal.action {
