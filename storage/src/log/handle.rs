@@ -180,6 +180,13 @@ impl GroupLog {
         memory.group_to_read(self.range, self.birth).map_or(0, |group| group.bytes())
     }
 
+    /// The index up to which entries must go, so that the newest of at most so many bytes stay; 0 if all
+    /// may stay.
+    pub(crate) fn surplus(&self, bytes_kept: u64) -> u64 {
+        let memory = self.log.memory().lock();
+        memory.group_to_read(self.range, self.birth).map_or(0, |group| group.surplus(bytes_kept))
+    }
+
     /// Term and index of a live entry, or of the last one purged.
     pub(crate) fn log_id(&self, index: u64) -> Option<LogId> {
         let memory = self.log.memory().lock();
