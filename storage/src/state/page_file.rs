@@ -145,8 +145,7 @@ impl PageFile {
         if length < HEADER_BYTES as u64 {
             return Err(damaged("the state file is shorter than its header"));
         }
-        self.read_file(0, &mut bytes, length)
-            .map_err(|error| StorageError::io("read", &self.path, error))?;
+        self.read_file(0, &mut bytes, length).map_err(|error| StorageError::io("read", &self.path, error))?;
         Header::decode(&bytes).map(Some).map_err(damaged)
     }
 

@@ -100,11 +100,7 @@ impl StateFile {
     }
 }
 
-fn open_database(
-    pages: &Arc<PageFile>,
-    cache_bytes: u64,
-    header: Option<Header>,
-) -> Result<Database, Fault> {
+fn open_database(pages: &Arc<PageFile>, cache_bytes: u64, header: Option<Header>) -> Result<Database, Fault> {
     let repaired = Arc::clone(pages);
     let mut database = redb::Builder::new()
         .set_cache_size(usize::try_from(cache_bytes).unwrap_or(usize::MAX))
