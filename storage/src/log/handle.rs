@@ -133,6 +133,11 @@ impl Log {
         self.memory().lock().stopped.clone()
     }
 
+    /// What was read and is not what was written, if anything was.
+    pub(crate) fn damage(&self) -> Option<StorageError> {
+        self.memory().lock().damage.clone()
+    }
+
     /// Tells the worker to write what it has, and to finish. Every later request is refused.
     pub(crate) fn close(&self) {
         self.memory().lock().closing = true;

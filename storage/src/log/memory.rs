@@ -266,6 +266,8 @@ pub(super) struct Memory {
     pub(super) full: Option<u64>,
     /// Why nothing is written ever again.
     pub(super) stopped: Option<StorageError>,
+    /// The first record that was read and does not match its checksum.
+    pub(super) damage: Option<StorageError>,
     /// Whether the worker is to finish.
     pub(super) closing: bool,
 }
@@ -287,6 +289,7 @@ impl Memory {
             waiting_bytes: 0,
             full: None,
             stopped: None,
+            damage: None,
             closing: false,
         }
     }
