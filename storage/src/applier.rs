@@ -12,6 +12,7 @@ use crate::{
     action::Response,
     error::StorageError,
     health::Health,
+    log::Log,
     log_id::LogId,
     range::RangeId,
     runtime::Runtime,
@@ -49,6 +50,7 @@ pub(crate) struct Applier {
 pub(crate) struct Worker {
     store: Arc<Store>,
     health: Arc<Health>,
+    log: Log,
     inbox: mpsc::UnboundedReceiver<Work>,
     checkpoint_bytes: u64,
     checkpoint_interval: Duration,
@@ -65,6 +67,7 @@ impl Applier {
     pub(crate) fn new(
         store: Arc<Store>,
         health: Arc<Health>,
+        log: Log,
         checkpoint_bytes: u64,
         checkpoint_interval: Duration,
     ) -> (Self, Worker) {
@@ -72,6 +75,7 @@ impl Applier {
         let worker = Worker {
             store,
             health,
+            log,
             inbox,
             checkpoint_bytes,
             checkpoint_interval,
@@ -199,7 +203,8 @@ impl Worker {
         }
         match self.store.checkpoint() {
             Ok(Some(durable)) => {
-                self.health.applied_durably(self.dirty_bytes);
+                self.health.not_full();
+                durable.iter().for_each(|(range, group)| self.log.flushed(*range, group.applied.index));
                 (self.due, self.dirty_bytes) = (None, 0);
                 self.durable = Some(durable.clone());
                 Ok(durable)

@@ -119,7 +119,7 @@ fn check_full_disk(honest: bool) {
             written.push(next);
         }
         next += 1;
-        let sure = &written[..written.len() - usize::from(taken)];
+        let sure = written.get(..written.len() - usize::from(taken)).unwrap();
         // Also a process that starts now can read everything.
         for disk in [disk.after_kill(), disk.after_power_cut(round)] {
             disk.set_capacity(disk.used_bytes(), honest);

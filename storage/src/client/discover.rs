@@ -49,17 +49,19 @@ impl Client {
     pub(crate) async fn check(&self, range: RangeId) -> Result<Vec<ReplicaChecksum>, StorageError> {
         let mut patience = self.patience();
         let route = loop {
+            // All its replicas are asked, so it must be known which these are now.
+            let refreshed = self.refresh(range, patience.left()).await;
             let known = self.routes.read().by_id(range);
-            match known {
-                Some(route) => break route,
-                None => {
-                    let found = self.discover(Space::User, b"", patience.left()).await;
-                    patience.wait(found.err().unwrap_or_else(|| format!("no range {range}"))).await?;
+            match (refreshed, known) {
+                (Ok(()), Some(route)) => break route,
+                (refreshed, _) => {
+                    let reason = refreshed.err().unwrap_or_else(|| format!("no range {range}"));
+                    patience.wait(reason).await?;
                 }
             }
         };
-        let (index, _) = match self.propose_at(&route, Action::Verify, &mut patience).await? {
-            (index, Response::Verified { checksum }) => (index, checksum),
+        let index = match self.propose_at(&route, Action::Verify, &mut patience).await? {
+            (index, Response::Verified) => index,
             (_, other) => return Err(super::write::unexpected(&other)),
         };
         let asked = join_all(route.nodes.iter().map(|node| async move {
@@ -72,6 +74,15 @@ impl Client {
             ReplicaChecksum { node: *node, checksum }
         }));
         Ok(asked.await)
+    }
+
+    /// Learns anew who has a range.
+    async fn refresh(&self, range: RangeId, left: Duration) -> Result<(), String> {
+        for range in [range, RangeId::PLACEMENT] {
+            self.routes.write().forget(range);
+        }
+        self.find_placement(left).await?;
+        if range == RangeId::PLACEMENT { Ok(()) } else { self.read_registry(left).await }
     }
 
     /// Learns the route of `key`, or says why not.

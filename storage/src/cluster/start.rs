@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use super::{NodeConfig, healing, host::Host, peers::PeersFile, reporter::Reporter};
 use crate::{
     block_on::block_on,
-    client::Client,
+    client::{Client, sweep},
     data_folder::DataFolder,
     error::StorageError,
     network::{self, AddressBook, NetworkOptions, Server, TcpTransport, Transport},
@@ -162,6 +162,7 @@ impl Current {
             config.storage.clone(),
         );
         let client = Arc::new(client);
+        drop(Runtime::spawn(sweep(Arc::downgrade(&client))));
         take_part(&node, &client, config, &self.advertised, peers);
         Ok(Running { node, client, transport, shutdown: Mutex::new(Some(shutdown)) })
     }
