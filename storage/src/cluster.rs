@@ -3,6 +3,7 @@
 mod admin;
 mod host;
 mod orders;
+mod peers;
 mod reporter;
 
 use std::{
@@ -131,8 +132,10 @@ fn door(addresses: &[String], config: &Config) -> Result<Door, StorageError> {
     let identity = network::Identity::new(NodeId(0), 0);
     let (book, options) = (AddressBook::new(), NetworkOptions::default());
     let transport = Arc::new(TcpTransport::new(book, identity, options, threads.handle()));
-    let client = Client::new(None, transport, addresses.to_vec(), config.clone());
-    Ok(Door { client: Arc::new(client), threads })
+    let client = Arc::new(Client::new(None, transport, addresses.to_vec(), config.clone()));
+    let acquainted = Client::stay_acquainted(Arc::downgrade(&client));
+    drop(threads.handle().spawn(acquainted));
+    Ok(Door { client, threads })
 }
 
 impl Storage {
@@ -201,11 +204,13 @@ impl ClusterNode {
             listening.local_addr().map_err(|error| StorageError::io("listen at", &config.listen, error))?;
         let advertised = config.advertise.clone().unwrap_or_else(|| address.to_string());
         let book = AddressBook::new();
+        let mut known = peers::read(folder.path(), config.storage.disk.as_ref());
         if who.cluster == 0 {
             let joined = join(&config, who, &advertised).await?;
-            (who.node, who.cluster) = (joined.node, joined.cluster);
-            joined.peers.iter().for_each(|peer| book.set(peer.node, &peer.address));
+            (who.node, who.cluster, known) = (joined.node, joined.cluster, joined.peers);
+            peers::write(folder.path(), config.storage.disk.as_ref(), &known)?;
         }
+        known.iter().for_each(|peer| book.set(peer.node, &peer.address));
         let identity = network::Identity::new(who.node, who.cluster);
         let options = NetworkOptions::default();
         let transport =

@@ -1,8 +1,9 @@
 //! Finding out where a range is: from the node of this process, from the registry, from anybody.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Weak, time::Duration};
 
 use futures_util::future::join_all;
+use openraft::AsyncRuntime as _;
 
 use super::{
     Client, Patience,
@@ -17,8 +18,11 @@ use crate::{
     placement,
     range::{NodeId, RangeDescriptor, RangeId, Space},
     rpc::{Answer, Identity, Query, ReadMode, Request, Route},
+    runtime::Runtime,
 };
 
+/// How often a client asks which nodes there are: those that it was told of may all be replaced some day.
+const ACQUAINT_EVERY: Duration = Duration::from_secs(5);
 /// How long one node may take to say who it is.
 const IDENTIFY_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -94,6 +98,32 @@ impl Client {
         match self.routes.read().find(space, key) {
             Some(_) => Ok(()),
             None => Err("no range is known that has the key".into()),
+        }
+    }
+
+    /// Keeps knowing the nodes of a cluster, for as long as there is a client.
+    pub(crate) async fn stay_acquainted(client: Weak<Self>) {
+        loop {
+            Runtime::sleep(ACQUAINT_EVERY).await;
+            let Some(client) = client.upgrade() else { return };
+            drop(client.identities(IDENTIFY_TIMEOUT).await);
+        }
+    }
+
+    /// Asks where the ranges of a space are now; keeps what is known if there is no answer.
+    pub(super) async fn refresh(&self, space: Space, left: Duration) {
+        let found = match space {
+            Space::Placement => self.find_placement(left).await,
+            Space::User if self.routes.read().find(Space::Placement, b"").is_some() => {
+                self.read_registry(left).await
+            }
+            Space::User => match self.find_placement(left).await {
+                Ok(()) => self.read_registry(left).await,
+                Err(reason) => Err(reason),
+            },
+        };
+        if let Err(reason) = found {
+            tracing::debug!(reason, "the range map is not known better");
         }
     }
 
