@@ -52,14 +52,13 @@ impl Client {
     /// The checksums of all replicas of a range, as of one entry of its log.
     pub(crate) async fn check(&self, range: RangeId) -> Result<Vec<ReplicaChecksum>, StorageError> {
         let mut patience = self.patience();
+        // Who has replicas must be known as it is now: what left the range answers nothing.
         let route = loop {
+            self.refresh(Space::User, patience.left()).await;
             let known = self.routes.read().by_id(range);
             match known {
                 Some(route) => break route,
-                None => {
-                    let found = self.discover(Space::User, b"", patience.left()).await;
-                    patience.wait(found.err().unwrap_or_else(|| format!("no range {range}"))).await?;
-                }
+                None => patience.wait(format!("range {range} is not known")).await?,
             }
         };
         let (index, _) = match self.propose_at(&route, Action::Verify, &mut patience).await? {
