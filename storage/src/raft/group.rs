@@ -22,7 +22,7 @@ use super::{
     network::Network,
     snapshot::Incoming,
     state_machine::{Event, Machine},
-    types::{Command, TypeConfig, from_raft_log_id},
+    types::{Command, TypeConfig},
 };
 use crate::{
     action::Response,
