@@ -146,7 +146,7 @@ impl Storage {
 }
 
 /// Who the folder says it is, or who a new one is to be.
-fn identity(config: &NodeConfig) -> Result<(DataFolder, NodeIdentity, bool), StorageError> {
+pub(crate) fn identity(config: &NodeConfig) -> Result<(DataFolder, NodeIdentity, bool), StorageError> {
     let disk = config.storage.disk.as_ref();
     let folder = DataFolder::open(&config.folder, disk)?;
     let known = NodeIdentity::read(folder.path(), disk)?;
@@ -202,7 +202,10 @@ impl ClusterNode {
         let advertised = config.advertise.clone().unwrap_or_else(|| address.to_string());
         let book = AddressBook::new();
         if who.cluster == 0 {
-            let joined = join(&config, who, &advertised).await?;
+            let stranger = network::Identity::new(NodeId(0), 0);
+            let (empty, runtime) = (AddressBook::new(), threads.handle());
+            let transport = TcpTransport::new(empty, stranger, NetworkOptions::default(), runtime);
+            let joined = join(&config, who, &advertised, Arc::new(transport)).await?;
             (who.node, who.cluster) = (joined.node, joined.cluster);
             joined.peers.iter().for_each(|peer| book.set(peer.node, &peer.address));
         }
@@ -284,7 +287,7 @@ impl Drop for ClusterNode {
 }
 
 /// Starts what makes a node part of a cluster: reports, and the placement driver where it leads.
-fn take_part(node: &Arc<Node>, client: &Arc<Client>, config: &NodeConfig, address: &str) {
+pub(crate) fn take_part(node: &Arc<Node>, client: &Arc<Client>, config: &NodeConfig, address: &str) {
     let record = NodeRecord {
         id: node.id(),
         address: address.to_owned(),
@@ -307,11 +310,12 @@ fn take_part(node: &Arc<Node>, client: &Arc<Client>, config: &NodeConfig, addres
 }
 
 /// Asks the cluster to take this node.
-async fn join(config: &NodeConfig, who: NodeIdentity, address: &str) -> Result<Joined, StorageError> {
-    let identity = network::Identity::new(NodeId(0), 0);
-    let (book, options) = (AddressBook::new(), NetworkOptions::default());
-    let runtime = tokio::runtime::Handle::current();
-    let transport = Arc::new(TcpTransport::new(book, identity, options, runtime));
+pub(crate) async fn join(
+    config: &NodeConfig,
+    who: NodeIdentity,
+    address: &str,
+    transport: Arc<dyn Transport>,
+) -> Result<Joined, StorageError> {
     let client = Client::new(None, transport, config.join.clone(), config.storage.clone());
     let join = Join {
         node: (who.node.0 > 0).then_some(who.node),

@@ -41,6 +41,8 @@ mod runtime;
 #[allow(dead_code)]
 mod state;
 mod storage;
+#[cfg(all(test, simulation))]
+mod simulation;
 #[cfg(feature = "testing")]
 pub mod testing;
 #[allow(dead_code)]
