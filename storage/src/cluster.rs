@@ -20,6 +20,11 @@ use self::{
     healing::Watcher,
     start::{Current, listen},
 };
+#[cfg(simulation)]
+pub(crate) use self::{
+    peers::PeersFile,
+    start::{identity, join, take_part},
+};
 use crate::{
     block_on::block_on,
     client::Client,

@@ -18,7 +18,7 @@ const TEXT_BYTES_MAX: u64 = 1 << 20;
 
 /// The file, and what is in it.
 #[derive(Debug)]
-pub(super) struct PeersFile {
+pub(crate) struct PeersFile {
     folder: PathBuf,
     disk: Arc<dyn Disk>,
     own: NodeId,
@@ -27,7 +27,7 @@ pub(super) struct PeersFile {
 
 impl PeersFile {
     /// Reads the file of the node `own`; none is as one without a line.
-    pub(super) fn open(folder: &Path, own: NodeId, disk: &Arc<dyn Disk>) -> Result<Self, StorageError> {
+    pub(crate) fn open(folder: &Path, own: NodeId, disk: &Arc<dyn Disk>) -> Result<Self, StorageError> {
         let path = folder.join("PEERS");
         let text = match disk.open(&path, false) {
             Ok(file) => (|| {
