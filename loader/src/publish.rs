@@ -5,10 +5,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use genomdb_formats::{Format, Header};
 use genomdb_genome::alignment::tag::{TagKey, TagType};
 use genomdb_layout::{
-    catalog::{Catalog, ReadGroupEntry, SourceSummary, TableEntry, TableKind},
-    key::journal_prefix,
+    catalog::{Catalog, JournalEntry, ReadGroupEntry, SourceSummary, TableEntry, TableKind},
 };
-use genomdb_storage::{KeyRange, Storage};
+use genomdb_storage::Storage;
 
 use crate::{
     LoadError,
@@ -40,7 +39,9 @@ pub(crate) struct Finished<'a> {
 pub(crate) fn publish(storage: &Storage, load: &Finished<'_>) -> Result<String, LoadError> {
     let Reservation { table, source, .. } = *load.reservation;
     let (_, name) = change_catalog(storage, |catalog, batch| {
-        batch.delete_range(KeyRange::prefix(journal_prefix(table, source)));
+        for part in 0..load.written.journal_parts {
+            batch.delete(JournalEntry::key(table, source, part).to_bytes());
+        }
         load.add_to(catalog)
     })?;
     Ok(name)

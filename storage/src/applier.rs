@@ -12,6 +12,7 @@ use crate::{
     action::Response,
     error::StorageError,
     health::Health,
+    log::Log,
     log_id::LogId,
     range::RangeId,
     runtime::Runtime,
@@ -49,6 +50,7 @@ pub(crate) struct Applier {
 pub(crate) struct Worker {
     store: Arc<Store>,
     health: Arc<Health>,
+    log: Log,
     inbox: mpsc::UnboundedReceiver<Work>,
     checkpoint_bytes: u64,
     checkpoint_interval: Duration,
@@ -65,6 +67,7 @@ impl Applier {
     pub(crate) fn new(
         store: Arc<Store>,
         health: Arc<Health>,
+        log: Log,
         checkpoint_bytes: u64,
         checkpoint_interval: Duration,
     ) -> (Self, Worker) {
@@ -72,6 +75,7 @@ impl Applier {
         let worker = Worker {
             store,
             health,
+            log,
             inbox,
             checkpoint_bytes,
             checkpoint_interval,
@@ -199,7 +203,8 @@ impl Worker {
         }
         match self.store.checkpoint() {
             Ok(Some(durable)) => {
-                self.health.applied_durably(self.dirty_bytes);
+                self.health.not_full();
+                durable.iter().for_each(|(range, group)| self.log.flushed(*range, group.applied.index));
                 (self.due, self.dirty_bytes) = (None, 0);
                 self.durable = Some(durable.clone());
                 Ok(durable)
@@ -209,8 +214,15 @@ impl Worker {
                 self.due = Some(<Runtime as AsyncRuntime>::Instant::now() + self.checkpoint_interval);
                 Err(self.health.disk_full(0))
             }
-            Err(error) => Err(self.health.poison(&error)),
+            Err(error) => Err(self.failed(&error)),
         }
+    }
+
+    fn failed(&self, error: &StorageError) -> StorageError {
+        if error.is_damage() {
+            self.health.damaged(error);
+        }
+        self.health.poison(error)
     }
 
     fn changed(&mut self, bytes: usize) {
@@ -232,7 +244,7 @@ impl Worker {
                 }
             }
             Err(error) => {
-                let error = self.health.poison(&error);
+                let error = self.failed(&error);
                 for reply in replies {
                     let _gone = reply.send(Err(error.clone()));
                 }

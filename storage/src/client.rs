@@ -9,6 +9,7 @@ mod call;
 mod discover;
 mod read;
 mod routes;
+mod sweep;
 mod transaction;
 mod watch;
 mod write;
@@ -24,6 +25,7 @@ use std::{
 use openraft::{AsyncRuntime, Instant as _};
 use parking_lot::{Mutex, RwLock};
 
+pub(crate) use sweep::sweep;
 pub use watch::{Position, WatchEvent, WatchPage};
 pub(crate) use write::Transacted;
 

@@ -61,8 +61,8 @@ impl Client {
                 None => patience.wait(format!("range {range} is not known")).await?,
             }
         };
-        let (index, _) = match self.propose_at(&route, Action::Verify, &mut patience).await? {
-            (index, Response::Verified { checksum }) => (index, checksum),
+        let index = match self.propose_at(&route, Action::Verify, &mut patience).await? {
+            (index, Response::Verified) => index,
             (_, other) => return Err(super::write::unexpected(&other)),
         };
         let asked = join_all(route.nodes.iter().map(|node| async move {

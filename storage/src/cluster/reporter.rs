@@ -9,15 +9,15 @@ use std::{
 use openraft::AsyncRuntime as _;
 use parking_lot::Mutex;
 
-use super::{orders, peers};
+use super::{orders, peers::PeersFile};
 use crate::{
     client::Client,
     node::Node,
     placement::{Follower, NodeReport, RangeReport, ReplicaPhase, ReplicaReport},
     raft::group::Group,
     range::{NodeId, RangeId},
-    rpc::{Answer, Peer, Request, decode_orders, encode_report},
-    runtime::{self, Runtime},
+    rpc::{Answer, Request, decode_orders, encode_report},
+    runtime::Runtime,
 };
 
 /// How often a node reports.
@@ -32,13 +32,13 @@ pub(crate) struct Reporter {
     pub(crate) every: Duration,
     /// Ranges for which an order is being carried out.
     pub(crate) busy: Arc<Mutex<BTreeSet<RangeId>>>,
+    pub(super) peers: PeersFile,
 }
 
 impl Reporter {
     /// Reports until the node is gone.
     pub(crate) async fn run(self) {
         let mut sequence = 0;
-        let mut written = Vec::new();
         loop {
             Runtime::sleep(self.every).await;
             let Some(node) = self.node.upgrade() else { return };
@@ -50,9 +50,8 @@ impl Reporter {
                 Ok(Answer::Bytes(bytes)) => match decode_orders(bytes) {
                     Ok(orders) => {
                         node.transport().learn(&orders.peers);
-                        if written != orders.peers {
-                            keep_peers(&node, orders.peers.clone()).await;
-                            written.clone_from(&orders.peers);
+                        if let Err(error) = self.peers.keep(&orders.peers) {
+                            tracing::warn!(%error, "the addresses of the other nodes are not kept");
                         }
                         orders::carry_out(&node, orders, &self.busy);
                     }
@@ -91,15 +90,6 @@ impl Reporter {
                 .collect(),
             led: groups.iter().filter_map(|group| range_report(node, group, self.every)).collect(),
         }
-    }
-}
-
-/// Writes down where the nodes are, for the next start.
-async fn keep_peers(node: &Node, known: Vec<Peer>) {
-    let (disk, folder) = (Arc::clone(&node.shared.config.disk), node.shared.health.folder().to_owned());
-    let written = runtime::blocking(move || peers::write(&folder, disk.as_ref(), &known)).await;
-    if let Err(error) = written {
-        tracing::warn!(%error, "the addresses of other nodes are not kept");
     }
 }
 

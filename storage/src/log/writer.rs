@@ -275,7 +275,6 @@ fn write_records<'a>(
                 }
                 continue;
             }
-            Request::Barrier { .. } => continue,
             Request::Vote { range, vote, .. } => {
                 let id = LogId { term: vote.term, index: vote.node.0 };
                 (Kind::Vote, range, u8::from(vote.committed), id)
@@ -357,7 +356,6 @@ fn apply(request: &Request, states: &mut BTreeMap<RangeId, HardState>) {
     match request {
         Request::Born { range, floor } => _ = states.insert(*range, HardState::born(*floor)),
         Request::Remove { range } => _ = states.remove(range),
-        Request::Barrier { .. } => {}
         Request::Append { range, .. }
         | Request::Vote { range, .. }
         | Request::Committed { range, .. }

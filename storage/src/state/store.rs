@@ -29,7 +29,7 @@ use super::{
     tables::{GROUPS, SESSIONS, SPACES, SpaceTables},
     view::View,
 };
-use crate::{disk::Disk, error::StorageError, log_id::LogId, range::RangeId};
+use crate::{disk::Disk, error::StorageError, range::RangeId};
 
 /// The state of a node.
 #[derive(Debug)]

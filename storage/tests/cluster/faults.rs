@@ -141,7 +141,6 @@ fn nothing_is_lost_or_seen_twice_under_faults() {
     let seed = setting("GENOMDB_SEED").unwrap_or_else(rand::random);
     let seconds = setting("GENOMDB_FAULTS_SECONDS").unwrap_or(25);
     println!("GENOMDB_SEED={seed} for {seconds} s");
-    let change = |options: &mut super::node::NodeOptions| options.log_entries_kept = 50;
     let mut testbed = Testbed::start_apart(NODES, change).unwrap_or_else(|| Testbed::start(NODES, change));
     testbed.split_at("h");
     testbed.split_at("p");

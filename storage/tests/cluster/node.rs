@@ -27,7 +27,6 @@ pub(crate) struct NodeOptions {
     /// Heartbeats; elections take six of them at least.
     pub(crate) heartbeat: Duration,
     /// Entries of the log after which a follower needs a snapshot.
-    pub(crate) log_entries_kept: u64,
     /// Letters of what is switched off: `r`ead barrier, `v`ersion check, `s`essions, `f`sync.
     pub(crate) sabotage: String,
     /// The network namespace that it lives in.
@@ -44,7 +43,6 @@ impl NodeOptions {
             range_bytes_max: 512 << 20,
             missing_after: Duration::from_secs(5),
             heartbeat: Duration::from_millis(100),
-            log_entries_kept: 4096,
             sabotage: String::new(),
             namespace: None,
         }
@@ -57,7 +55,6 @@ impl NodeOptions {
             format!("range_bytes_max {}", self.range_bytes_max),
             format!("missing_after {}", self.missing_after.as_millis()),
             format!("heartbeat {}", self.heartbeat.as_millis()),
-            format!("log_entries_kept {}", self.log_entries_kept),
             format!("sabotage {}", self.sabotage),
             format!("join {}", self.join.join(",")),
         ];
@@ -75,7 +72,6 @@ impl NodeOptions {
             range_bytes_max: fields["range_bytes_max"].parse().unwrap(),
             missing_after: ms("missing_after"),
             heartbeat: ms("heartbeat"),
-            log_entries_kept: fields["log_entries_kept"].parse().unwrap(),
             sabotage: fields["sabotage"].to_owned(),
             ..Self::new(fields["folder"].into())
         }
@@ -92,7 +88,6 @@ impl NodeOptions {
         let raft = RaftConfig {
             heartbeat_interval: self.heartbeat,
             election_timeout: self.heartbeat * 6,
-            log_entries_kept: self.log_entries_kept,
             ..RaftConfig::default()
         };
         let storage = Config {
