@@ -123,7 +123,7 @@ async fn answer(storage: &Storage, request: &Request) -> Result<Answer, StorageE
 }
 
 /// How stale a read may be that may be.
-const STALE: Duration = Duration::from_millis(300);
+pub(crate) const STALE: Duration = Duration::from_millis(300);
 
 /// Operations of everything, with reads that may be stale.
 pub(crate) fn everything() -> Mix {

@@ -34,6 +34,11 @@ pub(crate) fn until<T>(what: &str, mut probe: impl FnMut() -> Result<T, String>)
     }
 }
 
+/// Lets things be as they are for a while: time itself is what is tested.
+pub(crate) fn pause(ms: u64) {
+    std::thread::sleep(Duration::from_millis(ms));
+}
+
 /// Waits for a future on this thread.
 pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
