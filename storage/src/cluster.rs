@@ -247,6 +247,11 @@ impl ClusterNode {
         self.node.id()
     }
 
+    /// The number of its cluster: random, the same for all of its nodes and for ever.
+    pub fn cluster(&self) -> u64 {
+        self.node.identity.cluster
+    }
+
     /// The store of its cluster; requests to ranges that it leads stay in this process.
     pub fn storage(&self) -> Storage {
         let door = Door { client: Arc::clone(&self.client), threads: Arc::clone(&self.threads) };
