@@ -14,6 +14,7 @@ use crate::{
     LoadError,
     catalog::change_catalog,
     collect::Written,
+    lease::Lease,
     reserve::{Destination, Reservation},
 };
 
@@ -39,8 +40,10 @@ pub(crate) struct Finished<'a> {
 /// LOAD-1: this one transaction is what makes any of it visible, and all that it names is written before.
 pub(crate) fn publish(storage: &Storage, load: &Finished<'_>) -> Result<String, LoadError> {
     let Reservation { table, source, .. } = *load.reservation;
-    let (_, name) = change_catalog(storage, |catalog, batch| {
-        batch.delete_range(KeyRange::prefix(journal_prefix(table, source)));
+    let (_, name) = change_catalog(storage, |catalog, transaction| {
+        // LOAD-3: what was collected meanwhile must not become visible.
+        transaction.conditions.extend(load.reservation.live.lease().map(Lease::is_held));
+        transaction.batch.delete_range(KeyRange::prefix(journal_prefix(table, source)));
         load.add_to(catalog)
     })?;
     Ok(name)
