@@ -80,7 +80,9 @@ pub(crate) fn erase(storage: &Storage, table: TableId, source: SourceId) -> Resu
                 check_prefix(table, &prefix)?;
                 batch.delete_range(KeyRange::prefix(prefix));
             }
-            // The journal entry goes with what it names, so that a crash in between loses neither.
+            storage.write_blocking(batch)?;
+            // The journal entry goes after what it names: they may lie in different ranges.
+            let mut batch = WriteBatch::new();
             batch.delete(key);
             storage.write_blocking(batch)?;
         }

@@ -4,11 +4,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use genomdb_formats::{Format, Header};
 use genomdb_genome::alignment::tag::{TagKey, TagType};
-use genomdb_layout::{
-    catalog::{Catalog, ReadGroupEntry, SourceSummary, TableEntry, TableKind},
-    key::journal_prefix,
-};
-use genomdb_storage::{KeyRange, Storage};
+use genomdb_layout::catalog::{Catalog, JournalEntry, ReadGroupEntry, SourceSummary, TableEntry, TableKind};
+use genomdb_storage::Storage;
 
 use crate::{
     LoadError,
@@ -43,7 +40,9 @@ pub(crate) fn publish(storage: &Storage, load: &Finished<'_>) -> Result<String, 
     let (_, name) = change_catalog(storage, |catalog, transaction| {
         // LOAD-3: what was collected meanwhile must not become visible.
         transaction.conditions.extend(load.reservation.live.lease().map(Lease::is_held));
-        transaction.batch.delete_range(KeyRange::prefix(journal_prefix(table, source)));
+        for part in 0..load.written.journal_parts {
+            transaction.batch.delete(JournalEntry::key(table, source, part).to_bytes());
+        }
         load.add_to(catalog)
     })?;
     Ok(name)

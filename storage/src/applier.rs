@@ -209,8 +209,15 @@ impl Worker {
                 self.due = Some(<Runtime as AsyncRuntime>::Instant::now() + self.checkpoint_interval);
                 Err(self.health.disk_full(0))
             }
-            Err(error) => Err(self.health.poison(&error)),
+            Err(error) => Err(self.failed(&error)),
         }
+    }
+
+    fn failed(&self, error: &StorageError) -> StorageError {
+        if error.is_damage() {
+            self.health.damaged(error);
+        }
+        self.health.poison(error)
     }
 
     fn changed(&mut self, bytes: usize) {
@@ -232,7 +239,7 @@ impl Worker {
                 }
             }
             Err(error) => {
-                let error = self.health.poison(&error);
+                let error = self.failed(&error);
                 for reply in replies {
                     let _gone = reply.send(Err(error.clone()));
                 }

@@ -211,6 +211,15 @@ impl StorageError {
         Self::Io { operation, path: path.into(), source: Arc::new(source) }
     }
 
+    /// Whether stored bytes are damaged, so that what they were must come from elsewhere.
+    pub(crate) fn is_damage(&self) -> bool {
+        match self {
+            Self::Corrupt { .. } => true,
+            Self::State { source, .. } => matches!(**source, redb::Error::Corrupted(_)),
+            _ => false,
+        }
+    }
+
     /// Names stored bytes that are wrong.
     pub(crate) fn corrupt(path: impl Into<PathBuf>, offset: u64, reason: impl Into<Arc<str>>) -> Self {
         Self::Corrupt { path: path.into(), offset, reason: reason.into() }

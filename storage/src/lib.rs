@@ -38,6 +38,7 @@ mod raft;
 mod range;
 mod rpc;
 mod runtime;
+mod set_aside;
 #[allow(dead_code)]
 mod state;
 mod storage;

@@ -9,6 +9,7 @@ mod events;
 mod execute;
 mod fault;
 mod group;
+mod header;
 mod install;
 mod old_format;
 mod overlay;

@@ -261,8 +261,9 @@ impl Storage {
     /// Writes a batch: durable and visible when it returns.
     ///
     /// What of it lies in one range takes effect whole or not at all; of several ranges, one after the
-    /// other in the order of their keys. (A transaction is atomic over all of them.) Several writes may
-    /// be in flight at once; in one range they take effect in the order of the calls' first poll.
+    /// other in the order in which the batch first names a key of each. (A transaction is atomic over all
+    /// of them.) Several writes may be in flight at once; in one range they take effect in the order of
+    /// the calls' first poll.
     ///
     /// # Errors
     ///

@@ -133,6 +133,11 @@ impl Log {
         self.memory().lock().stopped.clone()
     }
 
+    /// What was read and is not what was written, if anything was.
+    pub(crate) fn damage(&self) -> Option<StorageError> {
+        self.memory().lock().damage.clone()
+    }
+
     /// Tells the worker to write what it has, and to finish. Every later request is refused.
     pub(crate) fn close(&self) {
         self.memory().lock().closing = true;
@@ -178,6 +183,13 @@ impl GroupLog {
     pub(crate) fn bytes(&self) -> u64 {
         let memory = self.log.memory().lock();
         memory.group_to_read(self.range, self.birth).map_or(0, |group| group.bytes())
+    }
+
+    /// The index up to which entries must go, so that the newest of at most so many bytes stay; 0 if all
+    /// may stay.
+    pub(crate) fn surplus(&self, bytes_kept: u64) -> u64 {
+        let memory = self.log.memory().lock();
+        memory.group_to_read(self.range, self.birth).map_or(0, |group| group.surplus(bytes_kept))
     }
 
     /// Term and index of a live entry, or of the last one purged.

@@ -28,6 +28,7 @@ use crate::{
         types::RaftMembership,
     },
     range::{NodeId, RangeDescriptor, RangeId, Space},
+    set_aside::SetAside,
     state::{Detachment, Group, GroupEntries, Membership, Payload, Phase, Store},
 };
 
@@ -70,14 +71,26 @@ impl Opened {
         let disk = config.disk.as_ref();
         let path = folder.path().to_owned();
         folder.clear_incoming(disk)?;
-        let identity = match NodeIdentity::read(&path, disk)? {
-            Some(identity) => identity,
-            None => {
+        let known = NodeIdentity::read(&path, disk)?;
+        let (identity, store) = match (known, SetAside::begun(&path, disk)?) {
+            (Some(known), Some(_)) if founds => {
+                return Err(StorageError::Member { path, node: known.node });
+            }
+            (Some(known), Some(aside)) => {
+                let identity = aside.carry_out(&path, known, disk)?;
+                let store = open_store(&folder, &config, identity.node, Absent::IsEmpty)?;
+                aside.finish(&path, disk)?;
+                (identity, store)
+            }
+            (Some(known), None) => (known, open_store(&folder, &config, known.node, Absent::IsDamage)?),
+            (None, _) => {
+                let absent = if founds { Absent::IsFirst } else { Absent::IsEmpty };
+                let store = open_store(&folder, &config, new.node, absent)?;
+                // Behind the state: a folder that says who it is has one.
                 new.write(&path, disk)?;
-                new
+                (new, store)
             }
         };
-        let store = open_store(&folder, &config, identity.node, founds)?;
         if config.sabotage.no_version_check {
             store.check_no_versions();
         }
@@ -239,19 +252,33 @@ fn log_options(folder: &DataFolder, config: &Config) -> LogOptions {
     }
 }
 
+/// What it means if there is no state file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Absent {
+    /// The folder is that of a new cluster.
+    IsFirst,
+    /// The node waits to be given replicas.
+    IsEmpty,
+    /// It was there.
+    IsDamage,
+}
+
 /// Opens the state, or creates it.
 fn open_store(
     folder: &DataFolder,
     config: &Config,
     node: NodeId,
-    founds: bool,
+    absent: Absent,
 ) -> Result<Store, StorageError> {
     let (path, disk) = (folder.state(), config.disk.as_ref());
     let groups = first_groups(node);
     let store = match Store::open(path.clone(), disk, config.cache_bytes)? {
         Some(store) => store,
+        None if absent == Absent::IsDamage => {
+            return Err(StorageError::corrupt(path, 0, "the state file is missing"));
+        }
         None => {
-            Store::create(&path, disk, if founds { &groups } else { &[] })?;
+            Store::create(&path, disk, if absent == Absent::IsFirst { &groups } else { &[] })?;
             Store::open(path.clone(), disk, config.cache_bytes)?
                 .ok_or_else(|| StorageError::io("open", path, std::io::ErrorKind::NotFound.into()))?
         }

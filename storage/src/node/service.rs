@@ -125,6 +125,10 @@ impl Node {
         let bytes = proposal.len() as u64;
         group.load.writes.fetch_add(1, Ordering::Relaxed);
         let full = self.shared.log.full();
+        if full.is_some() {
+            // There may be space by now; a later write then finds the log going on.
+            self.shared.log.retry();
+        }
         if let Some(error) = self.shared.health.stopped(self.shared.log.stopped()) {
             return Err(self.failure(error));
         }

@@ -1,10 +1,10 @@
 //! openraft's state machine of one group, on the state that all groups share.
 
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::Duration};
 
 use futures_util::{Stream, StreamExt as _};
 use openraft::{
-    EntryPayload, OptionalSend, RaftSnapshotBuilder,
+    AsyncRuntime as _, EntryPayload, OptionalSend, RaftSnapshotBuilder,
     entry::RaftEntry as _,
     storage::{EntryResponder, RaftStateMachine},
 };
@@ -24,7 +24,7 @@ use crate::{
     error::StorageError,
     log_id::LogId,
     range::RangeId,
-    runtime,
+    runtime::{self, Runtime},
     state::{Group, Membership, Payload, Phase, Store},
 };
 
@@ -220,8 +220,17 @@ impl RaftSnapshotBuilder<TypeConfig> for Builder {
     type SnapshotData = SnapshotData;
 
     async fn build_snapshot(&mut self) -> Result<RaftSnapshot, io::Error> {
+        /// On a full disk; the applier tries by itself too.
+        const TRY_EVERY: Duration = Duration::from_millis(500);
         // LOG-2: the log is purged up to a snapshot, so the snapshot must be durable.
-        let mut durable = self.applier.checkpoint().await.map_err(other)?;
+        let mut durable = loop {
+            match self.applier.checkpoint().await {
+                Ok(durable) => break durable,
+                // Any error here ends the group for good, but a full disk may have space again.
+                Err(StorageError::DiskFull { .. }) => Runtime::sleep(TRY_EVERY).await,
+                Err(error) => return Err(other(error)),
+            }
+        };
         let group = durable.remove(&self.range);
         let group = group.ok_or_else(|| io::Error::other(format!("range {} is gone", self.range)))?;
         let (last_log_id, last_membership) = applied(&group)?;

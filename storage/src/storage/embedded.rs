@@ -55,8 +55,8 @@ pub(super) struct Reader {
 impl Embedded {
     pub(super) fn open(folder: &Path, config: Config) -> Result<Self, StorageError> {
         let folder_lock = DataFolder::open(folder, config.disk.as_ref())?;
-        let new =
-            NodeIdentity { node: NodeId(1), cluster: runtime::random(), incarnation: runtime::random() };
+        let incarnation = config.clock.wall().0;
+        let new = NodeIdentity { node: NodeId(1), cluster: runtime::random(), incarnation };
         let clock = Arc::clone(&config.clock);
         let opened = Opened::open(folder_lock, config, new, true)?;
         if !opened.is_alone()? {
