@@ -191,6 +191,12 @@ impl ClusterNode {
         self.current.id()
     }
 
+    /// The number of its cluster: random, the same for all of its nodes and for ever; 0 while it begins
+    /// again with an empty folder.
+    pub fn cluster(&self) -> u64 {
+        self.current.running().map_or(0, |running| running.node.identity.cluster)
+    }
+
     /// The store of its cluster; requests to ranges that it leads stay in this process.
     pub fn storage(&self) -> Storage {
         Storage::of_cluster(self.config.clone(), Door::Node(Arc::clone(&self.current)))

@@ -1,9 +1,10 @@
-//! Tasks for the people who work on GenomDB: `simulate`, `bench`, `verify`.
+//! Tasks for the people who work on GenomDB: `simulate`, `bench`, `cluster`, `verify`.
 //!
 //! Nothing here is part of the database, and nothing of the database is linked in: what is measured or checked
 //! runs as a process of its own.
 
 mod bench;
+mod cluster;
 mod simulate;
 mod verify;
 
@@ -61,6 +62,8 @@ enum Task {
     Simulate(simulate::SimulateArgs),
     /// Measure against the tools found on this machine, side by side.
     Bench(bench::BenchArgs),
+    /// Run a cluster of processes on this machine until Ctrl-C.
+    Cluster(cluster::ClusterArgs),
     /// Run every check that a change must pass: format, lints, documentation, examples, tests.
     Verify(verify::VerifyArgs),
 }
@@ -75,6 +78,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().task {
         Task::Simulate(args) => simulate::run(&args),
         Task::Bench(args) => bench::run(&args),
+        Task::Cluster(args) => cluster::run(&args),
         Task::Verify(args) => verify::run(&args),
     };
     match result {
