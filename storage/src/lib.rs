@@ -38,11 +38,11 @@ mod raft;
 mod range;
 mod rpc;
 mod runtime;
+#[cfg(all(test, simulation))]
+mod simulation;
 #[allow(dead_code)]
 mod state;
 mod storage;
-#[cfg(all(test, simulation))]
-mod simulation;
 #[cfg(feature = "testing")]
 pub mod testing;
 #[allow(dead_code)]

@@ -89,7 +89,11 @@ fn trouble(world: &World, status: &Status) -> Option<String> {
         }
     }
     let known: BTreeSet<RangeId> = status.ranges.iter().map(|range| range.descriptor.id).collect();
-    world.ranges().into_iter().find(|range| !known.contains(range)).map(|range| format!("range {range} is unknown"))
+    world
+        .ranges()
+        .into_iter()
+        .find(|range| !known.contains(range))
+        .map(|range| format!("range {range} is unknown"))
 }
 
 /// How every replica sees its group, for a reader who has to find out what is wrong.
@@ -113,7 +117,11 @@ fn describe(world: &World) -> String {
             );
         }
         let poisoned = running.node.shared.health.poisoned();
-        text += &format!("node {} poisoned: {poisoned:?}, peers {:?}\n", running.node.id(), running.node.transport().peers());
+        text += &format!(
+            "node {} poisoned: {poisoned:?}, peers {:?}\n",
+            running.node.id(),
+            running.node.transport().peers()
+        );
     }
     text
 }
@@ -149,8 +157,12 @@ pub(super) async fn compare(world: &Arc<World>) -> Result<usize, String> {
         let mut attempt = 0;
         loop {
             let said = match world.operator.check(range.id).await {
-                Ok(checksums) if checksums.len() == VOTERS && checksums.iter().all(|of| of.checksum.is_some()) => {
-                    let same = checksums.windows(2).all(|pair| pair.first().map(|of| of.checksum) == pair.last().map(|of| of.checksum));
+                Ok(checksums)
+                    if checksums.len() == VOTERS && checksums.iter().all(|of| of.checksum.is_some()) =>
+                {
+                    let same = checksums
+                        .windows(2)
+                        .all(|pair| pair.first().map(|of| of.checksum) == pair.last().map(|of| of.checksum));
                     if same {
                         break;
                     }

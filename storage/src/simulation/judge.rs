@@ -41,18 +41,16 @@ pub(super) fn judge(world: &World, last: &LastRead) -> Result<Report, String> {
         .calls()
         .iter()
         .filter(|call| {
-            !matches!(
-                call.action.action,
-                Action::Get(crate::testing::history::Consistency::BoundedStale(_))
-            )
+            !matches!(call.action.action, Action::Get(crate::testing::history::Consistency::BoundedStale(_)))
         })
         .cloned()
         .collect();
     session::check(&fresh).map_err(|error| wrong("session")(&error))?;
     for (key, value) in &last.values {
-        let counts = keys.calls().iter().any(|call| {
-            call.action.key == *key && matches!(call.action.action, Action::Add(_))
-        });
+        let counts = keys
+            .calls()
+            .iter()
+            .any(|call| call.action.key == *key && matches!(call.action.action, Action::Add(_)));
         if counts {
             let text = value.as_ref().map_or("0".into(), |value| String::from_utf8_lossy(value));
             let found = text.parse().map_err(|_| format!("counter {key:?} holds {text}"))?;

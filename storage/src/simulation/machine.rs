@@ -179,8 +179,7 @@ impl Machine {
         let node = Node::start(opened, Arc::clone(&transport)).await?;
         self.network.serve(self.node, life, Arc::new(NodeHandler(Arc::downgrade(&node))));
         let seeds = config.join.clone();
-        let client =
-            Arc::new(Client::new(Some(Arc::clone(&node)), transport, seeds, config.storage.clone()));
+        let client = Arc::new(Client::new(Some(Arc::clone(&node)), transport, seeds, config.storage.clone()));
         cluster::take_part(&node, &client, &config, &address);
         Ok(Running { node, client, dead: Arc::new(Semaphore::new(0)) })
     }

@@ -9,11 +9,7 @@ use openraft::AsyncRuntime;
 use rand::{Rng as _, seq::IndexedRandom as _};
 
 use super::{machine::Death, options::Fault, trace::now, world::World};
-use crate::{
-    range::NodeId,
-    runtime::Runtime,
-    testing::Fault as DiskFault,
-};
+use crate::{range::NodeId, runtime::Runtime, testing::Fault as DiskFault};
 
 /// Does things to a world.
 pub(super) struct Nemesis {
@@ -99,8 +95,7 @@ impl Nemesis {
             return false;
         }
         let (down, seed) = (self.time(50, 4000), self.world.draw(|random| random.random()));
-        let (operations, dying) =
-            (self.world.draw(|random| random.random_range(0..30)), self.time(0, 300));
+        let (operations, dying) = (self.world.draw(|random| random.random_range(0..30)), self.time(0, 300));
         let world = Arc::clone(&self.world);
         self.spawn(async move {
             let Some(machine) = world.machine(node) else { return };

@@ -116,7 +116,11 @@ fn sabotage_no_read_barrier() {
 fn sabotage_no_version_check() {
     let sabotage = Sabotage { no_version_check: true, ..Sabotage::default() };
     let faults = vec![Fault::Split, Fault::Split, Fault::Transfer, Fault::Slow];
-    must_fail(&sabotaged(sabotage, faults), 40, &["linearizable", "once", "bank", "session", "gone", "differ"]);
+    must_fail(
+        &sabotaged(sabotage, faults),
+        40,
+        &["linearizable", "once", "bank", "session", "gone", "differ"],
+    );
 }
 
 #[test]

@@ -45,8 +45,7 @@ impl World {
         let network = SimulatedNetwork::new(seed, options.duplicates, Arc::clone(&trace));
         let nodes = (1..=options.nodes as u64).map(NodeId);
         let seeds: Vec<String> = nodes.clone().map(address_of).collect();
-        let machines =
-            nodes.map(|node| Arc::new(Machine::new(node, &options, &network, &trace))).collect();
+        let machines = nodes.map(|node| Arc::new(Machine::new(node, &options, &network, &trace))).collect();
         let operator = Self::outsider(&network, &options, &seeds, OUTSIDE + 900);
         Arc::new(Self {
             trace,
@@ -126,8 +125,12 @@ impl World {
 
     /// Every range that a living node has.
     pub(super) fn ranges(&self) -> Vec<RangeId> {
-        let mut ranges: Vec<RangeId> =
-            self.running().iter().flat_map(|running| running.node.groups()).map(|group| group.range).collect();
+        let mut ranges: Vec<RangeId> = self
+            .running()
+            .iter()
+            .flat_map(|running| running.node.groups())
+            .map(|group| group.range)
+            .collect();
         ranges.sort();
         ranges.dedup();
         ranges

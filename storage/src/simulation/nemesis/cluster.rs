@@ -32,7 +32,8 @@ impl Nemesis {
     }
 
     pub(super) fn split(&mut self) -> bool {
-        const PLACES: [&str; 12] = ["b-r1", "c", "c-account\0", "g", "i", "k-", "k-r1", "k-z", "o", "s-c", "t", "w"];
+        const PLACES: [&str; 12] =
+            ["b-r1", "c", "c-account\0", "g", "i", "k-", "k-r1", "k-z", "o", "s-c", "t", "w"];
         let ranges = self.world.descriptors();
         let place = self.world.draw(|random| PLACES.choose(random).copied()).unwrap_or("k-");
         let at = Key::from(place);
