@@ -1,37 +1,39 @@
 //! A node that others can reach, and doors to clusters for those who are no nodes.
 
 mod admin;
+mod healing;
 mod host;
 mod orders;
+mod peers;
 mod reporter;
+mod start;
+#[cfg(test)]
+mod tests;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::SocketAddr,
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use openraft::AsyncRuntime as _;
 use parking_lot::Mutex;
-use tokio::sync::oneshot;
 
 pub use admin::{Admin, ReplicaChecksum};
 
-use self::{host::Host, reporter::Reporter};
+use self::{
+    healing::Watcher,
+    start::{Current, listen},
+};
+#[cfg(simulation)]
+pub(crate) use self::{
+    peers::PeersFile,
+    start::{identity, join, take_part},
+};
 use crate::{
     block_on::block_on,
     client::Client,
     config::Config,
-    data_folder::DataFolder,
     error::StorageError,
-    network::{self, AddressBook, NetworkOptions, Server, TcpTransport, Transport},
-    node::{Node, NodeHandler, NodeIdentity, Opened},
-    placement::{Join, NodeRecord, NodeState, Settings},
+    network::{self, AddressBook, NetworkOptions, TcpTransport},
+    placement::Settings,
     range::{NodeId, RangeId, Space},
-    rpc::{Answer, Joined, Peer, Request, decode_joined, encode_join},
-    runtime::{self, InRuntime, Runtime, Threads},
+    runtime::{InRuntime, Threads},
     storage::{Stats, Storage},
 };
 
@@ -78,21 +80,24 @@ impl NodeConfig {
 }
 
 /// A running node of a cluster.
+///
+/// When stored bytes turn out to be damaged, it sets its files aside and starts again without a replica,
+/// to be given new ones, if there are nodes enough that have what it lost.
+#[derive(Debug)]
 pub struct ClusterNode {
-    node: Arc<Node>,
-    client: Arc<Client>,
-    transport: Arc<TcpTransport>,
+    current: Arc<Current>,
     address: SocketAddr,
     config: Config,
-    threads: Arc<Threads>,
-    shutdown: Mutex<Option<oneshot::Sender<()>>>,
+    watcher: Mutex<Option<Watcher>>,
 }
 
 /// A way to a cluster.
 #[derive(Clone)]
-pub(crate) struct Door {
-    client: Arc<Client>,
-    threads: Arc<Threads>,
+pub(crate) enum Door {
+    /// Of this process alone.
+    Own { client: Arc<Client>, threads: Arc<Threads> },
+    /// That of a node, whichever life of it there is.
+    Node(Arc<Current>),
 }
 
 impl std::fmt::Debug for Door {
@@ -103,11 +108,18 @@ impl std::fmt::Debug for Door {
 
 impl Door {
     pub(crate) fn client(&self) -> Result<(Arc<Client>, tokio::runtime::Handle), StorageError> {
-        Ok((Arc::clone(&self.client), self.threads.handle()))
+        match self {
+            Self::Own { client, threads } => Ok((Arc::clone(client), threads.handle())),
+            Self::Node(current) => {
+                let running = current.running().ok_or(StorageError::Closed)?;
+                Ok((Arc::clone(&running.client), current.threads.handle()))
+            }
+        }
     }
 
     pub(crate) fn stats(&self) -> Result<Stats, StorageError> {
-        let node = self.client.node()?;
+        let (client, _) = self.client()?;
+        let node = client.node()?;
         let view = node.store().view()?;
         let first = view.group(RangeId::FIRST_USER)?;
         Ok(Stats {
@@ -131,8 +143,10 @@ fn door(addresses: &[String], config: &Config) -> Result<Door, StorageError> {
     let identity = network::Identity::new(NodeId(0), 0);
     let (book, options) = (AddressBook::new(), NetworkOptions::default());
     let transport = Arc::new(TcpTransport::new(book, identity, options, threads.handle()));
-    let client = Client::new(None, transport, addresses.to_vec(), config.clone());
-    Ok(Door { client: Arc::new(client), threads })
+    let client = Arc::new(Client::new(None, transport, addresses.to_vec(), config.clone()));
+    let acquainted = Client::stay_acquainted(Arc::downgrade(&client));
+    drop(threads.handle().spawn(acquainted));
+    Ok(Door::Own { client, threads })
 }
 
 impl Storage {
@@ -145,35 +159,6 @@ impl Storage {
     }
 }
 
-/// Who the folder says it is, or who a new one is to be.
-pub(crate) fn identity(config: &NodeConfig) -> Result<(DataFolder, NodeIdentity, bool), StorageError> {
-    let disk = config.storage.disk.as_ref();
-    let folder = DataFolder::open(&config.folder, disk)?;
-    let known = NodeIdentity::read(folder.path(), disk)?;
-    let now = config.storage.clock.wall().0;
-    match (known, config.node) {
-        (Some(known), Some(node)) if known.node != node => Err(StorageError::Refused {
-            reason: format!(
-                "the folder `{}` belongs to node {}, not to node {node}",
-                config.folder.display(),
-                known.node
-            )
-            .into(),
-        }),
-        (Some(known), _) => Ok((folder, known, false)),
-        (None, node) if config.join.is_empty() => {
-            let node = node.unwrap_or(NodeId(1));
-            let identity = NodeIdentity { node, cluster: runtime::random(), incarnation: now };
-            Ok((folder, identity, true))
-        }
-        (None, node) => {
-            // The cluster says which one it is, and which node this is if it was not told.
-            let identity = NodeIdentity { node: node.unwrap_or(NodeId(0)), cluster: 0, incarnation: now };
-            Ok((folder, identity, false))
-        }
-    }
-}
-
 impl ClusterNode {
     /// Starts a node: joins the cluster if its folder does not belong to one yet, and serves.
     ///
@@ -181,63 +166,19 @@ impl ClusterNode {
     ///
     /// # Errors
     ///
-    /// As [`Storage::open`]; [`StorageError::Refused`] if the cluster does not take it.
+    /// As [`Storage::open`]; [`StorageError::Refused`] if the cluster does not take it. Damaged files
+    /// are an error only of a node that knows fewer than two others: else it is healed.
     pub fn start(config: NodeConfig) -> Result<Self, StorageError> {
         config.storage.validate()?;
-        let threads = Arc::new(Threads::start("storage")?);
-        let start = Self::start_in(config, Arc::clone(&threads));
-        let started = block_on(InRuntime::new(threads.handle(), start));
-        if started.is_err() {
-            threads.stop();
+        let (listener, address) = listen(&config.listen)?;
+        let storage = config.storage.clone();
+        let current = Arc::new(Current::new(config, listener, address)?);
+        if let Err(error) = current.start() {
+            current.threads.stop();
+            return Err(error);
         }
-        started
-    }
-
-    async fn start_in(config: NodeConfig, threads: Arc<Threads>) -> Result<Self, StorageError> {
-        let (folder, mut who, founds) = identity(&config)?;
-        let listening = std::net::TcpListener::bind(&config.listen)
-            .map_err(|error| StorageError::io("listen at", &config.listen, error))?;
-        let address =
-            listening.local_addr().map_err(|error| StorageError::io("listen at", &config.listen, error))?;
-        let advertised = config.advertise.clone().unwrap_or_else(|| address.to_string());
-        let book = AddressBook::new();
-        if who.cluster == 0 {
-            let stranger = network::Identity::new(NodeId(0), 0);
-            let (empty, runtime) = (AddressBook::new(), threads.handle());
-            let transport = TcpTransport::new(empty, stranger, NetworkOptions::default(), runtime);
-            let joined = join(&config, who, &advertised, Arc::new(transport)).await?;
-            (who.node, who.cluster) = (joined.node, joined.cluster);
-            joined.peers.iter().for_each(|peer| book.set(peer.node, &peer.address));
-        }
-        let identity = network::Identity::new(who.node, who.cluster);
-        let options = NetworkOptions::default();
-        let transport =
-            Arc::new(TcpTransport::new(book, Arc::clone(&identity), options.clone(), threads.handle()));
-        transport.learn(&[Peer { node: who.node, address: advertised.clone() }]);
-        let opened = Opened::open(folder, config.storage.clone(), who, founds)?;
-        let node = Node::start(opened, Arc::clone(&transport) as Arc<dyn Transport>).await?;
-        let handler = Arc::new(NodeHandler(Arc::downgrade(&node)));
-        let server = Server::new(listening, handler, identity, options)
-            .map_err(|error| StorageError::io("listen at", &config.listen, error))?;
-        let (shutdown, stopping) = oneshot::channel::<()>();
-        drop(Runtime::spawn(async move {
-            let stopped = async {
-                let _dropped = stopping.await;
-            };
-            if let Err(error) = server.serve(stopped).await {
-                tracing::error!(%error, "the network of this node ended");
-            }
-        }));
-        let seeds = config.join.clone();
-        let client = Arc::new(Client::new(
-            Some(Arc::clone(&node)),
-            Arc::clone(&transport) as Arc<dyn Transport>,
-            seeds,
-            config.storage.clone(),
-        ));
-        take_part(&node, &client, &config, &advertised);
-        let shutdown = Mutex::new(Some(shutdown));
-        Ok(Self { node, client, transport, address, config: config.storage, threads, shutdown })
+        let watcher = Watcher::start(&current)?;
+        Ok(Self { current, address, config: storage, watcher: Mutex::new(Some(watcher)) })
     }
 
     /// Where it listens.
@@ -247,33 +188,40 @@ impl ClusterNode {
 
     /// Its number.
     pub fn id(&self) -> NodeId {
-        self.node.id()
+        self.current.id()
+    }
+
+    /// The number of its cluster: random, the same for all of its nodes and for ever; 0 while it begins
+    /// again with an empty folder.
+    pub fn cluster(&self) -> u64 {
+        self.current.running().map_or(0, |running| running.node.identity.cluster)
     }
 
     /// The store of its cluster; requests to ranges that it leads stay in this process.
     pub fn storage(&self) -> Storage {
-        let door = Door { client: Arc::clone(&self.client), threads: Arc::clone(&self.threads) };
-        Storage::of_cluster(self.config.clone(), door)
+        Storage::of_cluster(self.config.clone(), Door::Node(Arc::clone(&self.current)))
     }
 
     /// Lets others lead what this node leads, so that nobody waits for an election when it stops.
     pub fn hand_over(&self) {
-        block_on(InRuntime::new(self.threads.handle(), self.node.hand_over()));
+        if let Some(running) = self.current.running() {
+            block_on(InRuntime::new(self.current.threads.handle(), running.node.hand_over()));
+        }
     }
 
-    /// Why this node can no longer keep its promises, if so: its replicas must be built anew.
+    /// Stored bytes that were found to be damaged, last, since this was started; they are set aside by
+    /// now, or about to be, or this node knows too few others to do without them.
     pub fn damage(&self) -> Option<StorageError> {
-        self.node.shared.health.damage()
+        let damage = self.current.running().and_then(|running| running.node.damage());
+        damage.or_else(|| self.current.healed())
     }
 
     /// Stops it: answers what is on its way, makes a checkpoint, gives the folder free.
     pub fn stop(&self) -> Result<(), StorageError> {
-        let Some(shutdown) = self.shutdown.lock().take() else { return Ok(()) };
-        // The server may have ended by itself.
-        let _ended = shutdown.send(());
-        let stopped = block_on(InRuntime::new(self.threads.handle(), self.node.stop()));
-        self.transport.stop();
-        self.threads.stop();
+        let Some(watcher) = self.watcher.lock().take() else { return Ok(()) };
+        watcher.stop();
+        let stopped = self.current.stop();
+        self.current.threads.stop();
         stopped
     }
 }
@@ -283,51 +231,5 @@ impl Drop for ClusterNode {
         if let Err(error) = self.stop() {
             tracing::warn!(%error, "the node was not stopped cleanly; its log has what is missing");
         }
-    }
-}
-
-/// Starts what makes a node part of a cluster: reports, and the placement driver where it leads.
-pub(crate) fn take_part(node: &Arc<Node>, client: &Arc<Client>, config: &NodeConfig, address: &str) {
-    let record = NodeRecord {
-        id: node.id(),
-        address: address.to_owned(),
-        labels: config.labels.clone(),
-        state: NodeState::Active,
-        incarnation: node.identity.incarnation,
-    };
-    let host = Host::new(node, Arc::clone(client), record, config.placement.clone());
-    *node.placement.write() = Some(Arc::new(Arc::clone(&host)));
-    drop(Runtime::spawn(host.run()));
-    let reporter = Reporter {
-        node: Arc::downgrade(node),
-        client: Arc::clone(client),
-        address: address.to_owned(),
-        labels: config.labels.clone(),
-        every: config.report_every,
-        busy: Arc::new(Mutex::new(BTreeSet::new())),
-    };
-    drop(Runtime::spawn(reporter.run()));
-}
-
-/// Asks the cluster to take this node.
-pub(crate) async fn join(
-    config: &NodeConfig,
-    who: NodeIdentity,
-    address: &str,
-    transport: Arc<dyn Transport>,
-) -> Result<Joined, StorageError> {
-    let client = Client::new(None, transport, config.join.clone(), config.storage.clone());
-    let join = Join {
-        node: (who.node.0 > 0).then_some(who.node),
-        address: address.to_owned(),
-        labels: config.labels.clone(),
-        incarnation: who.incarnation,
-    };
-    let request = Request::Join(encode_join(&join));
-    match client.ask_placement(request, config.storage.request_timeout).await? {
-        Answer::Bytes(bytes) => decode_joined(bytes).map_err(|reason| StorageError::Refused {
-            reason: format!("the cluster's answer is malformed: {reason}").into(),
-        }),
-        _ => Err(StorageError::Refused { reason: "an answer to something else".into() }),
     }
 }

@@ -30,6 +30,7 @@ pub(crate) use service::NodeHandler;
 
 use crate::{
     data_folder::DataFolder,
+    error::StorageError,
     network::Transport,
     raft::{
         group::{Group, Members, Shared},
@@ -86,6 +87,13 @@ impl Node {
 
     pub(crate) fn store(&self) -> &Arc<Store> {
         &self.shared.store
+    }
+
+    /// Stored bytes that were found to be damaged, in state or log.
+    pub(crate) fn damage(&self) -> Option<StorageError> {
+        let Shared { health, store, log, .. } = &self.shared;
+        let page = || store.pages().read_failure().filter(StorageError::is_damage);
+        health.damage().or_else(page).or_else(|| log.damage())
     }
 
     pub(crate) fn transport(&self) -> &Arc<dyn Transport> {

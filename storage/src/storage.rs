@@ -86,7 +86,7 @@ struct Inner {
 #[derive(Debug)]
 enum Kind {
     /// A folder that this process has alone.
-    Embedded(Embedded),
+    Embedded(Box<Embedded>),
     /// A cluster, of which this process may be a node.
     Cluster(Door),
 }
@@ -115,7 +115,7 @@ impl Storage {
     pub fn open(folder: impl AsRef<std::path::Path>, config: Config) -> Result<Self, StorageError> {
         config.validate()?;
         let embedded = Embedded::open(folder.as_ref(), config.clone())?;
-        Ok(Self::new(config, Kind::Embedded(embedded)))
+        Ok(Self::new(config, Kind::Embedded(Box::new(embedded))))
     }
 
     /// The store behind a door to a cluster.
@@ -138,6 +138,12 @@ impl Storage {
     /// The settings it was opened with.
     pub fn config(&self) -> &Config {
         &self.inner.config
+    }
+
+    /// Whether other processes may write to it at the same time, as to a cluster; a folder that is open
+    /// here is open nowhere else.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.inner.store, Kind::Cluster(_))
     }
 
     /// The client that sends requests, and the runtime whose timers it uses.
@@ -255,8 +261,9 @@ impl Storage {
     /// Writes a batch: durable and visible when it returns.
     ///
     /// What of it lies in one range takes effect whole or not at all; of several ranges, one after the
-    /// other in the order of their keys. (A transaction is atomic over all of them.) Several writes may
-    /// be in flight at once; in one range they take effect in the order of the calls' first poll.
+    /// other in the order in which the batch first names a key of each. (A transaction is atomic over all
+    /// of them.) Several writes may be in flight at once; in one range they take effect in the order of
+    /// the calls' first poll.
     ///
     /// # Errors
     ///

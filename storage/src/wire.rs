@@ -138,11 +138,6 @@ impl Reader {
         Ok(items)
     }
 
-    /// What is left, as it is.
-    pub(crate) fn rest(self) -> Bytes {
-        self.0
-    }
-
     /// Checks that nothing is left.
     pub(crate) fn finish<T>(self, value: T) -> Result<T, Malformed> {
         if self.0.is_empty() { Ok(value) } else { Err("bytes left over") }

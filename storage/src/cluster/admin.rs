@@ -38,8 +38,8 @@ impl Admin {
     }
 
     fn ask(&self, admin: rpc::Admin) -> Result<Answer, StorageError> {
-        let asked = self.0.client.ask_placement(Request::Admin(admin), TIMEOUT);
-        block_on(InRuntime::new(self.0.threads.handle(), asked))
+        let (client, runtime) = self.0.client()?;
+        block_on(InRuntime::new(runtime, client.ask_placement(Request::Admin(admin), TIMEOUT)))
     }
 
     fn tell(&self, admin: rpc::Admin) -> Result<(), StorageError> {
@@ -78,6 +78,7 @@ impl Admin {
 
     /// Compares the replicas of a range: each computes a checksum as of the same entry of its log.
     pub fn check(&self, range: RangeId) -> Result<Vec<ReplicaChecksum>, StorageError> {
-        block_on(InRuntime::new(self.0.threads.handle(), self.0.client.check(range)))
+        let (client, runtime) = self.0.client()?;
+        block_on(InRuntime::new(runtime, client.check(range)))
     }
 }

@@ -9,7 +9,7 @@ use std::{
 use openraft::AsyncRuntime as _;
 use parking_lot::Mutex;
 
-use super::orders;
+use super::{orders, peers::PeersFile};
 use crate::{
     client::Client,
     node::Node,
@@ -32,6 +32,7 @@ pub(crate) struct Reporter {
     pub(crate) every: Duration,
     /// Ranges for which an order is being carried out.
     pub(crate) busy: Arc<Mutex<BTreeSet<RangeId>>>,
+    pub(super) peers: PeersFile,
 }
 
 impl Reporter {
@@ -50,6 +51,9 @@ impl Reporter {
                 Ok(Answer::Bytes(bytes)) => match decode_orders(bytes) {
                     Ok(orders) => {
                         node.transport().learn(&orders.peers);
+                        if let Err(error) = self.peers.keep(&orders.peers) {
+                            tracing::warn!(%error, "the addresses of the other nodes are not kept");
+                        }
                         orders::carry_out(&node, orders, &self.busy);
                     }
                     Err(reason) => tracing::warn!(reason, "the placement driver's orders are malformed"),

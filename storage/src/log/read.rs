@@ -51,6 +51,9 @@ pub(super) fn entries(
         let (_, still) = collect(shared, group, from, to, bytes_max)?;
         let places = |lying: &[Lying]| -> Vec<_> { lying.iter().map(|l| (l.segment, l.offset)).collect() };
         if places(&lying) == places(&still) {
+            if error.is_damage() {
+                shared.memory.lock().damage.get_or_insert_with(|| error.clone());
+            }
             return Err(error);
         }
     }

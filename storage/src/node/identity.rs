@@ -1,4 +1,4 @@
-//! Who a data folder is: written when it is created, never changed.
+//! Who a data folder is: written when it is created, and when the node loses what it had.
 
 use std::{io, path::Path};
 
@@ -13,7 +13,7 @@ pub(crate) struct NodeIdentity {
     pub(crate) node: NodeId,
     /// A random number that all nodes of a cluster share.
     pub(crate) cluster: u64,
-    /// A random number: a node that lost its disk comes back as another one.
+    /// When the folder got its state, in ms since 1970: a node that lost it comes back with a higher one.
     pub(crate) incarnation: u64,
 }
 

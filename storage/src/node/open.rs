@@ -28,6 +28,7 @@ use crate::{
         types::RaftMembership,
     },
     range::{NodeId, RangeDescriptor, RangeId, Space},
+    set_aside::SetAside,
     state::{Detachment, Group, GroupEntries, Membership, Payload, Phase, Store},
 };
 
@@ -46,7 +47,7 @@ pub(crate) struct Opened {
     folder: DataFolder,
 }
 
-/// The groups of a new cluster of one node.
+/// The groups of a new cluster of one node. RAFT-1: they are in the state before anything runs.
 fn first_groups(node: NodeId) -> [Group; 2] {
     let members = RaftMembership::new_with_defaults(vec![[node.0].into()], []);
     let bytes = encode_membership(&members);
@@ -70,14 +71,26 @@ impl Opened {
         let disk = config.disk.as_ref();
         let path = folder.path().to_owned();
         folder.clear_incoming(disk)?;
-        let identity = match NodeIdentity::read(&path, disk)? {
-            Some(identity) => identity,
-            None => {
+        let known = NodeIdentity::read(&path, disk)?;
+        let (identity, store) = match (known, SetAside::begun(&path, disk)?) {
+            (Some(known), Some(_)) if founds => {
+                return Err(StorageError::Member { path, node: known.node });
+            }
+            (Some(known), Some(aside)) => {
+                let identity = aside.carry_out(&path, known, disk)?;
+                let store = open_store(&folder, &config, identity.node, IfAbsent::Empty)?;
+                aside.finish(&path, disk)?;
+                (identity, store)
+            }
+            (Some(known), None) => (known, open_store(&folder, &config, known.node, IfAbsent::Damage)?),
+            (None, _) => {
+                let absent = if founds { IfAbsent::First } else { IfAbsent::Empty };
+                let store = open_store(&folder, &config, new.node, absent)?;
+                // Behind the state: a folder that says who it is has one.
                 new.write(&path, disk)?;
-                new
+                (new, store)
             }
         };
-        let store = open_store(&folder, &config, identity.node, founds)?;
         if config.sabotage.no_version_check {
             store.check_no_versions();
         }
@@ -164,6 +177,7 @@ impl Opened {
         let (applier, worker) = Applier::new(
             Arc::clone(&self.store),
             Arc::clone(&self.health),
+            self.log.clone(),
             self.config.checkpoint_bytes,
             self.config.checkpoint_interval,
         );
@@ -240,19 +254,33 @@ fn log_options(folder: &DataFolder, config: &Config) -> LogOptions {
     }
 }
 
+/// What it means if there is no state file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum IfAbsent {
+    /// The folder is that of a new cluster.
+    First,
+    /// The node waits to be given replicas.
+    Empty,
+    /// It was there.
+    Damage,
+}
+
 /// Opens the state, or creates it.
 fn open_store(
     folder: &DataFolder,
     config: &Config,
     node: NodeId,
-    founds: bool,
+    absent: IfAbsent,
 ) -> Result<Store, StorageError> {
     let (path, disk) = (folder.state(), config.disk.as_ref());
     let groups = first_groups(node);
     let store = match Store::open(path.clone(), disk, config.cache_bytes)? {
         Some(store) => store,
+        None if absent == IfAbsent::Damage => {
+            return Err(StorageError::corrupt(path, 0, "the state file is missing"));
+        }
         None => {
-            Store::create(&path, disk, if founds { &groups } else { &[] })?;
+            Store::create(&path, disk, if absent == IfAbsent::First { &groups } else { &[] })?;
             Store::open(path.clone(), disk, config.cache_bytes)?
                 .ok_or_else(|| StorageError::io("open", path, std::io::ErrorKind::NotFound.into()))?
         }

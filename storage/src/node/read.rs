@@ -123,7 +123,7 @@ impl Node {
 
     /// An error of a read; damage is told to whoever repairs this node.
     fn damaged(&self, error: StorageError) -> Failure {
-        if matches!(error, StorageError::Corrupt { .. }) {
+        if error.is_damage() {
             self.shared.health.damaged(&error);
         }
         self.failure(error)

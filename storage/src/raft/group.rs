@@ -16,13 +16,13 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
 use self::freshness::Freshness;
-pub(crate) use self::members::{Members, Progress};
+pub(crate) use self::members::Members;
 use super::{
     log_store::LogStore,
     network::Network,
     snapshot::Incoming,
     state_machine::{Event, Machine},
-    types::{Command, TypeConfig, from_raft_log_id},
+    types::{Command, TypeConfig},
 };
 use crate::{
     action::Response,
@@ -83,15 +83,15 @@ fn raft_config(range: RangeId, config: &RaftConfig) -> openraft::Config {
         election_timeout_min: ms(config.election_timeout),
         election_timeout_max: ms(config.election_timeout) * 2,
         install_snapshot_timeout: ms(config.snapshot_timeout),
-        send_snapshot_timeout: ms(config.snapshot_timeout),
         // Of bytes, `limited_get_log_entries` sends less.
         max_payload_entries: 4096,
         // A short lag is made up from the log, not by a snapshot.
         replication_lag_threshold: 50_000,
         // The node decides, by the bytes of the log.
         snapshot_policy: SnapshotPolicy::Never,
-        max_in_snapshot_log_to_keep: config.log_entries_kept,
-        purge_batch_size: 64,
+        // The node purges, by bytes.
+        max_in_snapshot_log_to_keep: u64::MAX,
+        purge_batch_size: 1,
         enable_pre_vote: Some(true),
         // With an asynchronous state a restored leader could be stale.
         enable_leader_restore: Some(false),
@@ -222,8 +222,8 @@ impl Group {
     /// Index of the last applied entry.
     pub(crate) fn applied(&self) -> u64 {
         let metrics = self.raft.data_metrics();
-        let applied = metrics.borrow_watched().last_applied.as_ref().map_or(0, |id| id.index());
-        applied
+        let metrics = metrics.borrow_watched();
+        metrics.last_applied.as_ref().map_or(0, |id| id.index())
     }
 
     /// Who leads, as far as it is known here.
@@ -240,8 +240,7 @@ impl Group {
     pub(crate) fn is_alone(&self) -> bool {
         let metrics = self.raft.metrics();
         let metrics = metrics.borrow_watched();
-        let alone = metrics.membership_config.voter_ids().eq([self.shared.node.0]);
-        alone
+        metrics.membership_config.voter_ids().eq([self.shared.node.0])
     }
 
     /// Waits until this replica leads, if it is going to.
@@ -249,20 +248,37 @@ impl Group {
         self.raft.wait(Some(timeout)).state(ServerState::Leader, "to lead").await.is_ok()
     }
 
-    /// Makes a snapshot, so that the log can be purged; keeps none of it if asked to.
-    pub(crate) async fn snapshot(&self, purge_all: bool) {
-        let _stopped = self.raft.trigger().snapshot().await;
-        if purge_all {
-            let durable = self.raft.data_metrics().borrow_watched().snapshot.as_ref().map(from_raft_log_id);
-            if let Some(durable) = durable {
-                let _stopped = self.raft.trigger().purge_log(durable.index).await;
-            }
+    /// Shortens the log, if it is too long or `pinned`, by entries that are durable in the state.
+    ///
+    /// What a follower that answers has not got yet stays as long as it can: it would need a snapshot.
+    pub(crate) async fn shorten_log(&self, pinned: bool) {
+        /// A follower may hold the log to so many times its length, no longer.
+        const PATIENCE: u64 = 4;
+        let max = self.shared.config.raft.log_bytes_max;
+        let bytes = self.log.bytes();
+        if bytes == 0 || (bytes <= max && !pinned) {
+            return;
         }
-    }
-
-    /// Bytes of the log since it was purged.
-    pub(crate) fn log_bytes(&self) -> u64 {
-        self.log.bytes()
+        let metrics = self.raft.data_metrics();
+        let durable = metrics.borrow_watched().snapshot.as_ref().map_or(0, |id| id.index());
+        let surplus = self.log.surplus(if pinned { 0 } else { max / 2 });
+        let mut upto = surplus.min(durable);
+        if let Some((_, _, followers)) = self.progress()
+            && bytes <= max.saturating_mul(PATIENCE)
+        {
+            let silent_max = self.shared.config.raft.election_timeout * 4;
+            let heard = followers
+                .iter()
+                .filter(|(_, progress)| progress.silent.is_some_and(|silent| silent < silent_max));
+            upto = heard.map(|(_, progress)| progress.matched).fold(upto, u64::min);
+        }
+        if upto > 0 {
+            let _stopped = self.raft.trigger().purge_log(upto).await;
+        }
+        if durable < surplus {
+            // The next look purges up to it.
+            let _stopped = self.raft.trigger().snapshot().await;
+        }
     }
 
     /// Stops the replica; its peers find it silent.

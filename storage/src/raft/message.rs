@@ -1,12 +1,9 @@
 //! The bytes of Raft's messages between the replicas of a group.
 
 use bytes::Bytes;
-use openraft::{
-    EmptyNode,
-    raft::{
-        AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderRequest, VoteRequest,
-        VoteResponse,
-    },
+use openraft::raft::{
+    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderRequest, VoteRequest,
+    VoteResponse,
 };
 
 use super::{

@@ -17,6 +17,7 @@ use std::{
 use parking_lot::{Mutex, RwLock};
 
 use super::{
+    header::{HEADER_BYTES, Header},
     overlay::{Held, Overlay},
     page_checksums::PageChecksums,
 };
@@ -131,6 +132,21 @@ impl PageFile {
         let bytes =
             self.file.allocated_bytes().and_then(|pages| Ok(pages + self.checksums.allocated_bytes()?));
         bytes.map_err(|error| StorageError::io("measure", &self.path, error))
+    }
+
+    /// The header, verified; `None` if the file is new.
+    pub(super) fn header(&self) -> Result<Option<Header>, StorageError> {
+        let length = self.file.len().map_err(|error| StorageError::io("read", &self.path, error))?;
+        if length == 0 {
+            return Ok(None);
+        }
+        let damaged = |reason: &'static str| StorageError::corrupt(&self.path, 0, reason);
+        let mut bytes = [0; HEADER_BYTES];
+        if length < HEADER_BYTES as u64 {
+            return Err(damaged("the state file is shorter than its header"));
+        }
+        self.read_file(0, &mut bytes, length).map_err(|error| StorageError::io("read", &self.path, error))?;
+        Header::decode(&bytes).map(Some).map_err(damaged)
     }
 
     /// The error that made redb stop reading, if one did.

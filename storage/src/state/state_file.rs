@@ -1,11 +1,18 @@
 //! The redb database over the state file: transactions, and what their errors mean.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
 use parking_lot::{MappedRwLockReadGuard, RwLock, RwLockReadGuard};
 use redb::{Database, Durability, ReadTransaction, ReadableDatabase as _, WriteTransaction};
 
-use super::{fault::Fault, page_file::Backend, page_file::PageFile};
+use super::{
+    fault::Fault,
+    header::Header,
+    page_file::{Backend, PageFile},
+};
 use crate::error::StorageError;
 
 /// An open state file.
@@ -20,24 +27,20 @@ impl StateFile {
     /// Opens the database in `pages`, repairing it if a crash left it in need of that.
     pub(super) fn open(pages: Arc<PageFile>, cache_bytes: u64) -> Result<Self, StorageError> {
         let file = Self { pages: Arc::clone(&pages), database: RwLock::new(None) };
-        let repaired = Arc::clone(&pages);
-        let database = redb::Builder::new()
-            .set_cache_size(usize::try_from(cache_bytes).unwrap_or(usize::MAX))
-            .set_repair_callback(move |repair| {
-                let progress = repair.progress();
-                tracing::warn!(path = %repaired.path().display(), progress, "repairing the state file");
-                repaired.set_repairing(true);
-            })
-            .create_with_backend(Backend(pages))
-            .map_err(|error| file.error(error.into()))?;
+        let header = pages.header()?;
+        // Damage that no checksum shows, as in the allocator's own tables, may make redb panic.
+        let opened = catch_unwind(AssertUnwindSafe(|| open_database(&pages, cache_bytes, header)));
+        let database = match opened {
+            Ok(opened) => opened.map_err(|fault| file.error(fault))?,
+            Err(_) => {
+                return Err(pages.read_failure().unwrap_or_else(|| {
+                    StorageError::corrupt(pages.path(), 0, "redb cannot make sense of it")
+                }));
+            }
+        };
         file.pages.set_repairing(false);
         *file.database.write() = Some(database);
         Ok(file)
-    }
-
-    /// Its name.
-    pub(super) fn path(&self) -> &Path {
-        self.pages.path()
     }
 
     /// Runs `change` in one transaction; nothing of it stays if it fails. Waits for other writers.
@@ -89,6 +92,22 @@ impl StateFile {
     pub(super) fn error(&self, fault: Fault) -> StorageError {
         fault_of(&self.pages, fault)
     }
+}
+
+fn open_database(pages: &Arc<PageFile>, cache_bytes: u64, header: Option<Header>) -> Result<Database, Fault> {
+    let repaired = Arc::clone(pages);
+    let mut database = redb::Builder::new()
+        .set_cache_size(usize::try_from(cache_bytes).unwrap_or(usize::MAX))
+        .set_repair_callback(move |repair| {
+            let progress = repair.progress();
+            tracing::warn!(path = %repaired.path().display(), progress, "repairing the state file");
+            repaired.set_repairing(true);
+        })
+        .create_with_backend(Backend(Arc::clone(pages)))?;
+    if header.is_some_and(|header| header.secondary_is_newer) {
+        let _whole = database.check_integrity()?;
+    }
+    Ok(database)
 }
 
 /// What a fault of `pages` means: its first failure, if there was one.
