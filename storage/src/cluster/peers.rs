@@ -54,12 +54,12 @@ impl PeersFile {
     }
 
     /// The other nodes.
-    pub(super) fn known(&self) -> Vec<Peer> {
+    pub(crate) fn known(&self) -> Vec<Peer> {
         self.known.lock().clone()
     }
 
     /// Keeps what the cluster says of its nodes, durably.
-    pub(super) fn keep(&self, peers: &[Peer]) -> Result<(), StorageError> {
+    pub(crate) fn keep(&self, peers: &[Peer]) -> Result<(), StorageError> {
         let mut peers: Vec<Peer> = peers.iter().filter(|peer| peer.node != self.own).cloned().collect();
         peers.sort_by_key(|peer| peer.node);
         let mut known = self.known.lock();

@@ -13,8 +13,8 @@ use super::{
     trace::Trace,
 };
 use crate::{
-    client::Client,
-    cluster::{self, NodeConfig},
+    client::{Client, sweep},
+    cluster::{self, NodeConfig, PeersFile},
     config::Config,
     error::StorageError,
     network::Transport,
@@ -44,6 +44,8 @@ struct State {
     running: Option<Running>,
     /// Whether a process is on its way up, or down.
     busy: bool,
+    /// Whether its disk was lost.
+    lost: bool,
 }
 
 /// A process.
@@ -78,7 +80,7 @@ impl Machine {
         Self {
             node,
             clock: Arc::default(),
-            state: Mutex::new(State { disk, life: 0, running: None, busy: false }),
+            state: Mutex::new(State { disk, life: 0, running: None, busy: false, lost: false }),
             network: Arc::clone(network),
             options: options.clone(),
             trace: Arc::clone(trace),
@@ -161,16 +163,21 @@ impl Machine {
     ) -> Result<Running, StorageError> {
         let mut config = self.config(disk);
         let address = address_of(self.node);
-        let (folder, mut who, founds) = cluster::identity(&config)?;
-        if !founds {
+        if self.state.lock().lost {
+            // Its operator knows that it must not found another cluster.
             config.join = seeds.iter().filter(|seed| **seed != address).cloned().collect();
         }
+        let (folder, mut who, founds) = cluster::identity(&config)?;
+        let path = folder.path().to_owned();
         let endpoint = self.network.endpoint(self.node.0, life);
+        endpoint.learn(&PeersFile::open(&path, self.node, &config.storage.disk)?.known());
+        let mut joined = None;
         if who.cluster == 0 {
             let stranger = self.network.endpoint(OUTSIDE + self.node.0, 0);
-            let joined = cluster::join(&config, who, &address, stranger).await?;
-            (who.node, who.cluster) = (joined.node, joined.cluster);
-            endpoint.learn(&joined.peers);
+            let answer = cluster::join(&config, who, &address, stranger).await?;
+            (who.node, who.cluster) = (answer.node, answer.cluster);
+            endpoint.learn(&answer.peers);
+            joined = Some(answer.peers);
         }
         self.network.open(self.node, life);
         endpoint.learn(&[Peer { node: who.node, address: address.clone() }]);
@@ -180,7 +187,11 @@ impl Machine {
         self.network.serve(self.node, life, Arc::new(NodeHandler(Arc::downgrade(&node))));
         let seeds = config.join.clone();
         let client = Arc::new(Client::new(Some(Arc::clone(&node)), transport, seeds, config.storage.clone()));
-        let peers = cluster::PeersFile::open(&config.folder, node.id(), &config.storage.disk)?;
+        let peers = PeersFile::open(&path, node.id(), &config.storage.disk)?;
+        if let Some(joined) = joined {
+            peers.keep(&joined)?;
+        }
+        drop(Runtime::spawn(sweep(Arc::downgrade(&client))));
         cluster::take_part(&node, &client, &config, &address, peers);
         Ok(Running { node, client, dead: Arc::new(Semaphore::new(0)) })
     }
@@ -196,6 +207,7 @@ impl Machine {
             Death::LostDisk => SimulatedDisk::new(),
         };
         state.disk.set_capacity(CAPACITY, true);
+        state.lost |= death == Death::LostDisk;
         drop(state);
         self.trace.event(format_args!("node {} dies: {death:?}", self.node));
         old.inject(Fault::Crash(0));

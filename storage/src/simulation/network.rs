@@ -187,11 +187,11 @@ pub(super) struct Endpoint {
 
 /// The address of a node.
 pub(super) fn address_of(node: NodeId) -> String {
-    format!("n{}", node.0)
+    format!("n{}:1", node.0)
 }
 
 fn node_at(address: &str) -> Option<NodeId> {
-    address.strip_prefix('n')?.parse().ok().map(NodeId)
+    address.strip_prefix('n')?.strip_suffix(":1")?.parse().ok().map(NodeId)
 }
 
 type Answered = BoxFuture<'static, Result<Bytes, CallError>>;
