@@ -68,7 +68,10 @@ impl Lease {
 
     /// Gives it back; nothing happens if it is somebody else's by now.
     pub(crate) fn release(&self, storage: &Storage) -> Result<(), StorageError> {
-        self.write(storage, self.is_held(), |batch| drop(batch.delete(self.key.clone()))).map(drop)
+        self.write(storage, self.is_held(), |batch| {
+            batch.delete(self.key.clone());
+        })
+        .map(drop)
     }
 
     fn write(
