@@ -136,6 +136,7 @@ fn nothing_is_lost_or_seen_twice_under_faults() {
     let seed = setting("GENOMDB_SEED").unwrap_or_else(rand::random);
     let seconds = setting("GENOMDB_FAULTS_SECONDS").unwrap_or(25);
     println!("GENOMDB_SEED={seed} for {seconds} s");
+    let change = |options: &mut super::node::NodeOptions| options.log_bytes_max = 64 << 10;
     let mut testbed = Testbed::start_apart(NODES, change).unwrap_or_else(|| Testbed::start(NODES, change));
     testbed.split_at("h");
     testbed.split_at("p");
@@ -193,10 +194,10 @@ fn nothing_is_lost_or_seen_twice_under_faults() {
         wait(load::judge_the_end(&history, &storage, &workload)).unwrap();
     }
     let (report, transferred) = bank.judge(&recorder, &storage).unwrap();
-    let watched = watcher.check(&history);
+    let (watched, forgotten) = watcher.check(&history);
     testbed.replicas_are_equal();
     println!(
-        "{judgement:?}, {} written once and found, {watched} watched, {transferred} transfers, {report:?}, \
+        "{judgement:?}, {} written once and found, {watched} watched (begun again {forgotten} times), {transferred} transfers, {report:?}, \
          faults {faults:?}, {transfers} leaders moved, {splits} splits, in namespaces: {}",
         acknowledged.len(),
         testbed.net.is_some()

@@ -41,7 +41,8 @@ fn cut_off(sabotage: &str) -> Result<(), String> {
     let old = testbed.storage();
     ask(&old, Action::Put("1".into()));
     ask(&old, Action::Get(Consistency::Linearizable));
-    let others: Vec<String> = (1..=3).filter(|node| *node != leader).map(|node| testbed.address(node)).collect();
+    let others: Vec<String> =
+        (1..=3).filter(|node| *node != leader).map(|node| testbed.address(node)).collect();
     let new = Storage::connect(&others, client_config()).unwrap();
 
     match &testbed.net {

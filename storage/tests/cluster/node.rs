@@ -26,7 +26,8 @@ pub(crate) struct NodeOptions {
     pub(crate) missing_after: Duration,
     /// Heartbeats; elections take six of them at least.
     pub(crate) heartbeat: Duration,
-    /// Entries of the log after which a follower needs a snapshot.
+    /// Bytes of the log after which a follower that did not answer needs a snapshot.
+    pub(crate) log_bytes_max: u64,
     /// Letters of what is switched off: `r`ead barrier, `v`ersion check, `s`essions, `f`sync.
     pub(crate) sabotage: String,
     /// The network namespace that it lives in.
@@ -43,6 +44,7 @@ impl NodeOptions {
             range_bytes_max: 512 << 20,
             missing_after: Duration::from_secs(5),
             heartbeat: Duration::from_millis(100),
+            log_bytes_max: 4 << 20,
             sabotage: String::new(),
             namespace: None,
         }
@@ -55,6 +57,7 @@ impl NodeOptions {
             format!("range_bytes_max {}", self.range_bytes_max),
             format!("missing_after {}", self.missing_after.as_millis()),
             format!("heartbeat {}", self.heartbeat.as_millis()),
+            format!("log_bytes_max {}", self.log_bytes_max),
             format!("sabotage {}", self.sabotage),
             format!("join {}", self.join.join(",")),
         ];
@@ -72,6 +75,7 @@ impl NodeOptions {
             range_bytes_max: fields["range_bytes_max"].parse().unwrap(),
             missing_after: ms("missing_after"),
             heartbeat: ms("heartbeat"),
+            log_bytes_max: fields["log_bytes_max"].parse().unwrap(),
             sabotage: fields["sabotage"].to_owned(),
             ..Self::new(fields["folder"].into())
         }
@@ -88,6 +92,7 @@ impl NodeOptions {
         let raft = RaftConfig {
             heartbeat_interval: self.heartbeat,
             election_timeout: self.heartbeat * 6,
+            log_bytes_max: self.log_bytes_max,
             ..RaftConfig::default()
         };
         let storage = Config {
