@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use openraft::{
-    AsyncRuntime as _, Raft, ReadPolicy, ServerState, SnapshotPolicy,
+    AsyncRuntime as _, Instant as _, Raft, ReadPolicy, ServerState, SnapshotPolicy,
     async_runtime::watch::WatchReceiver as _,
     errors::{ClientWriteError, ForwardToLeader, LinearizableReadError, RaftError},
 };
@@ -217,6 +217,13 @@ impl Group {
     pub(crate) fn is_fresh(&self, bound: Duration) -> bool {
         let clock = self.shared.config.clock.as_ref();
         self.freshness.age(self.applied(), clock).is_some_and(|age| age <= bound)
+    }
+
+    /// Whether this replica led for certain at some moment within `bound`: a quorum said so.
+    pub(crate) fn led_within(&self, bound: Duration) -> bool {
+        let metrics = self.raft.metrics();
+        let acknowledged = metrics.borrow_watched().last_quorum_acked;
+        acknowledged.is_some_and(|at| at.into_inner().elapsed() <= bound)
     }
 
     /// Index of the last applied entry.

@@ -195,10 +195,10 @@ fn nothing_is_lost_or_seen_twice_under_faults() {
         wait(load::judge_the_end(&history, &storage, &workload)).unwrap();
     }
     let (report, transferred) = bank.judge(&recorder, &storage).unwrap();
-    let watched = watcher.check(&history);
+    let (watched, forgotten) = watcher.check(&history);
     testbed.replicas_are_equal();
     println!(
-        "{judgement:?}, {} written once and found, {watched} watched, {transferred} transfers, {report:?}, \
+        "{judgement:?}, {} written once and found, {watched} watched (begun again {forgotten} times), {transferred} transfers, {report:?}, \
          faults {faults:?}, {transfers} leaders moved, {splits} splits, in namespaces: {}",
         acknowledged.len(),
         testbed.net.is_some()

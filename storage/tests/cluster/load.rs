@@ -1,7 +1,7 @@
 //! Callers that ask for all kinds of things all the time, and what they were told, as a history.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -11,7 +11,7 @@ use std::{
 };
 
 use genomdb_storage::{
-    Freshness, Key, KeyRange, Storage, StorageError, Value, WatchEvent,
+    Freshness, Key, KeyRange, Position, ScanLimit, Storage, StorageError, Value, WatchEvent,
     testing::history::{
         Action, Answer, Completion, Consistency, KeyHistory, Request,
         linearizable::{self, Budget, Verdict},
@@ -184,39 +184,89 @@ pub(crate) fn writer(
     })
 }
 
-/// A watcher of all keys with a prefix, from now until the recorder is stopped and it has seen `last`.
+/// A watcher of keys that are written once, from now until it has seen `last`.
 pub(crate) struct Watcher {
     keys: KeyRange,
-    thread: JoinHandle<Vec<Stretch>>,
+    thread: JoinHandle<(Vec<Stretch>, u32)>,
+}
+
+/// What a watcher has seen.
+struct Watched {
+    stretch: Stretch,
+    /// Read when changes were forgotten: they may be told as well.
+    read: BTreeSet<Key>,
+    seen: BTreeSet<Key>,
+}
+
+impl Watched {
+    fn see(&mut self, key: Key, value: Value) {
+        let position = self.stretch.changes.len() as u64 + 1;
+        self.seen.insert(key.clone());
+        self.stretch.changes.push(Change { position, key, value: Some(value) });
+    }
+
+    fn told(&mut self, event: WatchEvent) {
+        let WatchEvent::Put { key, value: Some(value) } = event else {
+            panic!("not of this workload: {event:?}");
+        };
+        if !self.read.remove(&key) {
+            self.see(key, value);
+        }
+    }
+
+    /// Begins again where changes are no longer known, as whoever watches must.
+    async fn begin_again(
+        &mut self,
+        storage: &Storage,
+        keys: &KeyRange,
+    ) -> Result<Vec<Position>, StorageError> {
+        let positions = storage.watch_from_now(keys.clone()).await?;
+        let mut rest = Some(keys.clone());
+        let mut found = Vec::new();
+        while let Some(range) = rest.take() {
+            let page = storage.scan(range, ScanLimit::default()).await?;
+            found.extend(page.entries);
+            rest = page.next;
+        }
+        self.read.clear();
+        for (key, value) in found {
+            if !self.seen.contains(&key) {
+                self.read.insert(key.clone());
+                self.see(key, value);
+            }
+        }
+        Ok(positions)
+    }
 }
 
 impl Watcher {
     pub(crate) fn start(storage: Storage, prefix: &str, last: &str) -> Self {
         let (keys, last) = (KeyRange::prefix(prefix.to_owned()), Key::from(last.to_owned()));
         let mut positions = wait(storage.watch_from_now(keys.clone())).unwrap();
+        let watched = keys.clone();
         let thread = std::thread::spawn(move || {
-            let mut stretch = Stretch { after: 0, changes: Vec::new() };
+            let stretch = Stretch { after: 0, changes: Vec::new() };
+            let mut seen = Watched { stretch, read: BTreeSet::new(), seen: BTreeSet::new() };
+            let mut forgotten = 0;
             wait(async {
-                loop {
-                    let page = match storage.watch(positions.clone(), Duration::from_millis(500)).await {
-                        Ok(page) => page,
-                        Err(StorageError::Unavailable { .. }) => continue,
+                while !seen.seen.contains(&last) {
+                    match storage.watch(positions.clone(), Duration::from_millis(500)).await {
+                        Ok(page) => {
+                            positions = page.positions;
+                            page.events.into_iter().for_each(|event| seen.told(event));
+                        }
+                        Err(StorageError::Unavailable { .. }) => {}
+                        // Another node tells now, or the same one again, and knows only what came since.
+                        Err(StorageError::Compacted { .. }) => {
+                            forgotten += 1;
+                            if let Ok(from) = seen.begin_again(&storage, &watched).await {
+                                positions = from;
+                            }
+                        }
                         Err(other) => panic!("a watch: {other}"),
-                    };
-                    positions = page.positions;
-                    let mut seen_last = false;
-                    for event in page.events {
-                        let WatchEvent::Put { key, value: Some(value) } = event else {
-                            panic!("not of this workload: {event:?}");
-                        };
-                        seen_last |= key == last;
-                        let position = stretch.changes.len() as u64 + 1;
-                        stretch.changes.push(Change { position, key, value: Some(value) });
-                    }
-                    if seen_last {
-                        return vec![stretch];
                     }
                 }
+                (vec![seen.stretch], forgotten)
             })
         });
         Self { keys, thread }
@@ -224,13 +274,13 @@ impl Watcher {
 
     /// Judges what it saw.
     #[track_caller]
-    pub(crate) fn check(self, history: &KeyHistory) -> usize {
-        let stretches = self.thread.join().unwrap();
+    pub(crate) fn check(self, history: &KeyHistory) -> (usize, u32) {
+        let (stretches, forgotten) = self.thread.join().unwrap();
         let seen = stretches.iter().map(|stretch| stretch.changes.len()).sum();
         if let Err(error) = watch::check_against_history(history, &self.keys, &stretches) {
             panic!("a watcher: {error}");
         }
-        seen
+        (seen, forgotten)
     }
 }
 

@@ -26,7 +26,7 @@ pub(crate) struct NodeOptions {
     pub(crate) missing_after: Duration,
     /// Heartbeats; elections take six of them at least.
     pub(crate) heartbeat: Duration,
-    /// Bytes of a range's log after which it is shortened: who was away longer needs a snapshot.
+    /// Bytes of the log after which a follower that did not answer needs a snapshot.
     pub(crate) log_bytes_max: u64,
     /// Letters of what is switched off: `r`ead barrier, `v`ersion check, `s`essions, `f`sync.
     pub(crate) sabotage: String,
@@ -44,7 +44,7 @@ impl NodeOptions {
             range_bytes_max: 512 << 20,
             missing_after: Duration::from_secs(5),
             heartbeat: Duration::from_millis(100),
-            log_bytes_max: 64 << 20,
+            log_bytes_max: 4 << 20,
             sabotage: String::new(),
             namespace: None,
         }
