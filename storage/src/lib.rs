@@ -44,7 +44,6 @@ mod state;
 mod storage;
 #[cfg(feature = "testing")]
 pub mod testing;
-mod wire;
 
 pub use action::{OperationResult, Session, TransactionId};
 pub use client::{Position, WatchEvent, WatchPage};

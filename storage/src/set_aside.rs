@@ -135,7 +135,7 @@ mod tests {
         open(&disk, true).unwrap().close();
         let disk = disk.after_kill();
         assert!(disk.flip(&Path::new(FOLDER).join("state/0.redb"), 64 + 9, 1));
-        disk
+        disk.after_kill()
     }
 
     fn kept(disk: &SimulatedDisk, name: &str) -> bool {
