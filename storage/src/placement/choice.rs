@@ -36,6 +36,9 @@ pub(crate) fn weight(range: &RangeMemory) -> u64 {
     range.report.bytes.saturating_add(REPLICA_WEIGHT)
 }
 
+/// A disk with room for so many of the largest ranges is not full, whatever the per cent.
+const ROOM_RANGES: u64 = 4;
+
 impl Driver {
     /// What each node carries.
     pub(crate) fn loads(&self) -> BTreeMap<NodeId, Load> {
@@ -75,8 +78,10 @@ impl Driver {
         let has_space = self.memory.nodes.get(&node).is_some_and(|memory| {
             let report = &memory.report;
             let used = report.capacity_bytes.saturating_sub(report.free_bytes);
-            u128::from(used) * 100
-                <= u128::from(report.capacity_bytes) * u128::from(settings.disk_used_percent_max)
+            let limit = u128::from(report.capacity_bytes) * u128::from(settings.disk_used_percent_max);
+            // A few per cent of a large disk are still room for many ranges.
+            u128::from(used) * 100 <= limit
+                || report.free_bytes >= settings.range_bytes_max.saturating_mul(ROOM_RANGES)
         });
         self.registry.state(node) == NodeState::Active
             && self.memory.is_live(node, settings, now)

@@ -66,7 +66,8 @@ pub struct Settings {
     ///
     /// Default: 4. Bounds: at least 1.
     pub transfers_max: usize,
-    /// A node whose disk is fuller, in percent, gets nothing more.
+    /// A node whose disk is fuller, in percent, gets nothing more, unless there is room for four of the
+    /// largest ranges.
     ///
     /// Default: 80. Bounds: 1..=99.
     pub disk_used_percent_max: u64,
