@@ -1,6 +1,7 @@
-//! Loads one file into a fresh or existing data folder and prints what it took, as one line of JSON.
+//! Loads one file into a fresh or existing data folder, or into a cluster, and prints what it took, as
+//! one line of JSON.
 //!
-//! `cargo run --release -p genomdb-loader --example load_bench -- FILE FOLDER [THREADS [MEMORY_MIB]]`
+//! `cargo run --release -p genomdb-loader --example load_bench -- FILE FOLDER|HOST:PORT,… [THREADS [MEMORY_MIB]]`
 
 use std::{
     error::Error,
@@ -16,10 +17,13 @@ use genomdb_storage::Storage;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
-    let (Some(file), Some(folder)) = (arguments.next(), arguments.next().map(PathBuf::from)) else {
-        return Err("usage: load_bench FILE FOLDER [THREADS [MEMORY_MIB]]".into());
+    let (Some(file), Some(into)) = (arguments.next(), arguments.next()) else {
+        return Err("usage: load_bench FILE FOLDER|HOST:PORT,… [THREADS [MEMORY_MIB]]".into());
     };
-    let mut config = Config { spill_folder: folder.join("spill"), ..Config::default() };
+    let addresses: Vec<String> = into.split(',').map(str::to_owned).collect();
+    let is_cluster = addresses.iter().all(|address| address.contains(':'));
+    let spill_folder = if is_cluster { std::env::temp_dir() } else { PathBuf::from(&into).join("spill") };
+    let mut config = Config { spill_folder, ..Config::default() };
     if let Some(threads) = arguments.next() {
         config.threads = threads.parse()?;
     }
@@ -29,10 +33,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let source = if file == "-" { Source::Stdin } else { Source::Path(file.into()) };
     let request = LoadRequest { config, ..LoadRequest::new(source, "main", "reads") };
     let started = Instant::now();
-    let storage = Storage::open(&folder, genomdb_storage::Config::default())?;
+    let storage = if is_cluster {
+        Storage::connect(&addresses, genomdb_storage::Config::default())?
+    } else {
+        Storage::open(&into, genomdb_storage::Config::default())?
+    };
     let report = load(&storage, request, &|_| {}, &CancelToken::new())?;
     let loaded = started.elapsed();
-    let stats = storage.stats_blocking()?;
+    let state_bytes = if is_cluster { 0 } else { storage.stats_blocking()?.state_bytes };
     storage.close_blocking()?;
     writeln!(
         io::stdout(),
@@ -41,7 +49,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         report.records,
         report.blocks,
         report.stored_bytes,
-        stats.state_bytes,
+        state_bytes,
         report.sorted_here,
         loaded.as_secs_f64(),
         started.elapsed().as_secs_f64(),

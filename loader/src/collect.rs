@@ -25,6 +25,8 @@ pub(crate) struct Written {
     pub(crate) tags_seen: BTreeSet<(TagKey, TagType)>,
     pub(crate) index: IndexRoot,
     pub(crate) index_root_bytes: usize,
+    /// Entries of the journal, numbered from 0.
+    pub(crate) journal_parts: u32,
 }
 
 /// Packs blocks that come in order.
@@ -82,6 +84,7 @@ impl<'a> Collector<'a> {
         self.writer.put_pieces(entries.map(|(piece, value)| (Key::Source { table, source, piece }, value)));
         self.writer.flush();
         self.written.bytes = self.writer.value_bytes;
+        self.written.journal_parts = self.writer.next_part;
         self.written
     }
 
@@ -133,15 +136,18 @@ impl JournaledWriter<'_> {
     }
 
     fn flush(&mut self) {
-        let mut batch = std::mem::take(&mut self.batch);
+        let puts = std::mem::take(&mut self.batch);
         let prefixes = std::mem::take(&mut self.prefixes);
-        if batch.is_empty() {
+        if puts.is_empty() {
             return;
         }
         let Target { table, source, .. } = *self.target;
-        // LOAD-2: the write itself carries the entry that names it.
+        // LOAD-2: the write itself carries the entry that names it, and where the keys of a write lie in
+        // several ranges, those that it names first are written first.
         let key = JournalEntry::key(table, source, self.next_part);
+        let mut batch = WriteBatch::new();
         batch.put(key.to_bytes(), JournalEntry { prefixes }.to_bytes());
+        batch.append(puts);
         self.next_part += 1;
         (self.send)(batch);
     }

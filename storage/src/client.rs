@@ -106,6 +106,7 @@ impl Patience {
     async fn wait(&mut self, reason: impl Into<String>) -> Result<(), StorageError> {
         const PAUSE_MAX: Duration = Duration::from_millis(200);
         self.reason = reason.into();
+        tracing::debug!(reason = self.reason, "a request is tried again");
         if Instant::now() + self.pause >= self.deadline {
             return Err(self.expired());
         }

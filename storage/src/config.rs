@@ -101,11 +101,7 @@ pub struct RaftConfig {
     ///
     /// Default: 10 s. Bounds: 100 ms..=10 min.
     pub snapshot_timeout: Duration,
-    /// Entries kept behind a snapshot for followers that are a little behind.
-    ///
-    /// Default: 4,096. Bounds: 0..=10,000,000.
-    pub log_entries_kept: u64,
-    /// Bytes of a range's log at which it is replaced by a snapshot.
+    /// Bytes of a range's log at which its older half is given up, as far as the state has it durably.
     ///
     /// Default: 64 MiB. Bounds: 4 KiB..=16 GiB.
     pub log_bytes_max: u64,
@@ -117,7 +113,6 @@ impl Default for RaftConfig {
             heartbeat_interval: Duration::from_millis(250),
             election_timeout: Duration::from_millis(1500),
             snapshot_timeout: Duration::from_secs(10),
-            log_entries_kept: 4096,
             log_bytes_max: 64 * MIB,
         }
     }
@@ -185,7 +180,6 @@ impl Config {
                 "three heartbeats..=100 s",
             ),
             ("raft.snapshot_timeout", ms(raft.snapshot_timeout), 100..=600_000, "100 ms..=10 min"),
-            ("raft.log_entries_kept", raft.log_entries_kept, 0..=10_000_000, "0..=10,000,000"),
             ("raft.log_bytes_max", raft.log_bytes_max, 4 * KIB..=16 * GIB, "4 KiB..=16 GiB"),
             ("cache_bytes", self.cache_bytes, MIB..=64 * GIB, "1 MiB..=64 GiB"),
             ("key_bytes_max", self.key_bytes_max, 1..=32 * KIB, "1..=32 KiB"),

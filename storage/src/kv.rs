@@ -193,6 +193,13 @@ impl WriteBatch {
         self
     }
 
+    /// Appends the steps of another batch.
+    pub fn append(&mut self, mut other: Self) -> &mut Self {
+        self.operations.append(&mut other.operations);
+        self.bytes += other.bytes;
+        self
+    }
+
     /// Appends a step.
     pub(crate) fn push_operation(&mut self, operation: Operation) {
         match operation {

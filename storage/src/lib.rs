@@ -38,6 +38,8 @@ mod range;
 mod rpc;
 mod runtime;
 mod set_aside;
+#[cfg(all(test, simulation))]
+mod simulation;
 mod state;
 mod storage;
 #[cfg(feature = "testing")]

@@ -140,6 +140,12 @@ impl Storage {
         &self.inner.config
     }
 
+    /// Whether other processes may write to it at the same time, as to a cluster; a folder that is open
+    /// here is open nowhere else.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.inner.store, Kind::Cluster(_))
+    }
+
     /// The client that sends requests, and the runtime whose timers it uses.
     async fn client(&self) -> Result<(Arc<Client>, tokio::runtime::Handle), StorageError> {
         match &self.inner.store {
@@ -255,8 +261,9 @@ impl Storage {
     /// Writes a batch: durable and visible when it returns.
     ///
     /// What of it lies in one range takes effect whole or not at all; of several ranges, one after the
-    /// other in the order of their keys. (A transaction is atomic over all of them.) Several writes may
-    /// be in flight at once; in one range they take effect in the order of the calls' first poll.
+    /// other in the order in which the batch first names a key of each. (A transaction is atomic over all
+    /// of them.) Several writes may be in flight at once; in one range they take effect in the order of
+    /// the calls' first poll.
     ///
     /// # Errors
     ///

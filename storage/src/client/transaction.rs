@@ -44,7 +44,9 @@ impl Client {
     ) -> Result<Transacted, StorageError> {
         let mut patience = self.patience();
         loop {
-            let parts = self.parts(space, &transaction, &mut patience).await?;
+            let mut parts = self.parts(space, &transaction, &mut patience).await?;
+            // All transactions take their keys in the same order, so that few wait for each other.
+            parts.sort_by(|a, b| a.route.descriptor.keys.start.cmp(&b.route.descriptor.keys.start));
             let outcome = match parts.as_slice() {
                 [] => return Ok(Transacted::Committed(Vec::new())),
                 [part] => match self.transact_part(part, &mut patience).await? {

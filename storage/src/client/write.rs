@@ -1,14 +1,12 @@
 //! Writes: each part to its range, once.
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 
 use super::{Client, Lease, Patience, call::Attempt};
 use crate::{
     action::{Action, OperationResult, Proposal, Refusal, Response, Session},
     error::StorageError,
-    kv::{Key, KeyRange, Operation, Timestamp, Transaction, WriteBatch},
+    kv::{KeyRange, Operation, Timestamp, Transaction, WriteBatch},
     range::Space,
     rpc::{Answer, Request, Route},
 };
@@ -31,14 +29,14 @@ pub(super) enum Said {
 }
 
 impl Client {
-    /// Cuts a transaction by ranges, in the order of their keys.
+    /// Cuts a transaction by ranges, in the order in which it first names each.
     pub(super) async fn parts(
         &self,
         space: Space,
         transaction: &Transaction,
         patience: &mut Patience,
     ) -> Result<Vec<Part>, StorageError> {
-        let mut parts: BTreeMap<Key, Part> = BTreeMap::new();
+        let mut parts: Vec<Part> = Vec::new();
         for (number, condition) in transaction.conditions.iter().enumerate() {
             let route = self.locate(space, condition.key(), patience).await?;
             let part = part_of(&mut parts, route);
@@ -62,7 +60,7 @@ impl Client {
             part_of(&mut parts, route.clone()).transaction.batch.push_operation(operation.clone());
             last = Some(route);
         }
-        Ok(parts.into_values().collect())
+        Ok(parts)
     }
 
     /// The ranges that a span of keys lies in, and how much of it each has.
@@ -94,8 +92,8 @@ impl Client {
         Ok(pieces)
     }
 
-    /// Writes a batch, in the order of its ranges: each part whole or not at all, and the part of a
-    /// range only after those of the ranges before it.
+    /// Writes a batch: the part of each range whole or not at all, in the order in which the batch names
+    /// the ranges.
     pub(crate) async fn write(&self, space: Space, batch: WriteBatch) -> Result<(), StorageError> {
         let mut patience = self.patience();
         let mut rest = Transaction { conditions: Vec::new(), batch };
@@ -252,12 +250,15 @@ pub(super) fn unexpected(response: &Response) -> StorageError {
     }
 }
 
-fn part_of(parts: &mut BTreeMap<Key, Part>, route: Route) -> &mut Part {
-    parts.entry(route.descriptor.keys.start.clone()).or_insert_with(|| Part {
-        route,
-        transaction: Transaction::default(),
-        conditions: Vec::new(),
-    })
+fn part_of(parts: &mut Vec<Part>, route: Route) -> &mut Part {
+    // A few, nearly always one; the last one is the likeliest.
+    let known = parts.iter().rposition(|part| part.route.descriptor.id == route.descriptor.id);
+    let place = known.unwrap_or_else(|| {
+        parts.push(Part { route, transaction: Transaction::default(), conditions: Vec::new() });
+        parts.len() - 1
+    });
+    let Some(part) = parts.get_mut(place) else { unreachable!("it was just found or pushed") };
+    part
 }
 
 /// Results of the operations of a transaction that compute.

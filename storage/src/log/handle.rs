@@ -175,6 +175,13 @@ impl GroupLog {
         memory.group_to_read(self.range, self.birth).map_or(0, |group| group.bytes())
     }
 
+    /// The index up to which entries must go, so that the newest of at most so many bytes stay; 0 if all
+    /// may stay.
+    pub(crate) fn surplus(&self, bytes_kept: u64) -> u64 {
+        let memory = self.log.memory().lock();
+        memory.group_to_read(self.range, self.birth).map_or(0, |group| group.surplus(bytes_kept))
+    }
+
     /// The last live entry of each term within the indexes, ascending.
     pub(crate) fn last_of_each_term(&self, from: u64, to: u64) -> Vec<LogId> {
         let memory = self.log.memory().lock();

@@ -177,6 +177,19 @@ impl Group {
         (self.first + start..).zip(self.slots.range(start as usize..end as usize))
     }
 
+    /// The index up to which entries must go, so that the newest of at most so many bytes stay; 0 if all
+    /// may stay.
+    pub(super) fn surplus(&self, bytes_kept: u64) -> u64 {
+        let mut bytes = 0;
+        let newest = self.slots.iter().rev().take_while(|slot| {
+            bytes += u64::from(slot.length);
+            bytes <= bytes_kept
+        });
+        let kept = newest.count() as u64;
+        let gone = self.slots.len() as u64 - kept;
+        if gone == 0 { 0 } else { self.first + gone - 1 }
+    }
+
     /// The oldest segment in which it has a live entry.
     pub(super) fn oldest_segment(&self) -> Option<u64> {
         match self.slots.front()?.place {

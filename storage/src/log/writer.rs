@@ -129,7 +129,7 @@ impl Writer {
     /// and asking again would get a false yes.
     fn sync(&mut self) -> Result<(), StorageError> {
         let Some(segment) = &mut self.current else { return Ok(()) };
-        let synced = segment.file.sync_data();
+        let synced = if self.options.no_fsync { Ok(()) } else { segment.file.sync_data() };
         synced.map_err(|error| {
             StorageError::io("sync", segment_path(&self.options.folder, segment.number), error)
         })?;

@@ -250,6 +250,7 @@ fn log_options(folder: &DataFolder, config: &Config) -> LogOptions {
         segments_kept: SEGMENTS_KEPT,
         reserve_bytes: config.disk_reserve_bytes,
         salt: crate::runtime::random(),
+        no_fsync: config.sabotage.no_fsync,
     }
 }
 

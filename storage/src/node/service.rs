@@ -158,6 +158,8 @@ impl Node {
         let group = self.group(range)?;
         match mode {
             ReadMode::Linearizable => group.barrier().await,
+            // One that was cut off thinks for a while that it still leads.
+            ReadMode::Stale(bound) if group.leads() && !group.led_within(bound) => group.barrier().await,
             ReadMode::Stale(bound) if group.leads() || group.is_fresh(bound) => Ok(()),
             ReadMode::Stale(_) => Err(Failure::TooStale { range }),
             ReadMode::Follower => {

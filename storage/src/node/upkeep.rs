@@ -57,10 +57,7 @@ impl Node {
         self.shared.log.retry();
         let pinned = self.shared.log.pinned();
         for group in self.groups() {
-            let pins = pinned.contains(&group.range);
-            if pins || group.log_bytes() > self.shared.config.raft.log_bytes_max {
-                group.snapshot(pins).await;
-            }
+            group.shorten_log(pinned.contains(&group.range)).await;
             if group.leads() {
                 self.expire(&group).await;
             }

@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use openraft::{
-    AsyncRuntime as _, Raft, ReadPolicy, ServerState, SnapshotPolicy,
+    AsyncRuntime as _, Instant as _, Raft, ReadPolicy, ServerState, SnapshotPolicy,
     async_runtime::watch::WatchReceiver as _,
     errors::{ClientWriteError, ForwardToLeader, LinearizableReadError, RaftError},
 };
@@ -22,7 +22,7 @@ use super::{
     network::Network,
     snapshot::Incoming,
     state_machine::{Event, Machine},
-    types::{Command, TypeConfig, from_raft_log_id},
+    types::{Command, TypeConfig},
 };
 use crate::{
     action::Response,
@@ -89,8 +89,9 @@ fn raft_config(range: RangeId, config: &RaftConfig) -> openraft::Config {
         replication_lag_threshold: 50_000,
         // The node decides, by the bytes of the log.
         snapshot_policy: SnapshotPolicy::Never,
-        max_in_snapshot_log_to_keep: config.log_entries_kept,
-        purge_batch_size: 64,
+        // The node purges, by bytes.
+        max_in_snapshot_log_to_keep: u64::MAX,
+        purge_batch_size: 1,
         enable_pre_vote: Some(true),
         // With an asynchronous state a restored leader could be stale.
         enable_leader_restore: Some(false),
@@ -218,6 +219,13 @@ impl Group {
         self.freshness.age(self.applied(), clock).is_some_and(|age| age <= bound)
     }
 
+    /// Whether this replica led for certain at some moment within `bound`: a quorum said so.
+    pub(crate) fn led_within(&self, bound: Duration) -> bool {
+        let metrics = self.raft.metrics();
+        let acknowledged = metrics.borrow_watched().last_quorum_acked;
+        acknowledged.is_some_and(|at| at.into_inner().elapsed() <= bound)
+    }
+
     /// Index of the last applied entry.
     pub(crate) fn applied(&self) -> u64 {
         let metrics = self.raft.data_metrics();
@@ -247,20 +255,37 @@ impl Group {
         self.raft.wait(Some(timeout)).state(ServerState::Leader, "to lead").await.is_ok()
     }
 
-    /// Makes a snapshot, so that the log can be purged; keeps none of it if asked to.
-    pub(crate) async fn snapshot(&self, purge_all: bool) {
-        let _stopped = self.raft.trigger().snapshot().await;
-        if purge_all {
-            let durable = self.raft.data_metrics().borrow_watched().snapshot.as_ref().map(from_raft_log_id);
-            if let Some(durable) = durable {
-                let _stopped = self.raft.trigger().purge_log(durable.index).await;
-            }
+    /// Shortens the log, if it is too long or `pinned`, by entries that are durable in the state.
+    ///
+    /// What a follower that answers has not got yet stays as long as it can: it would need a snapshot.
+    pub(crate) async fn shorten_log(&self, pinned: bool) {
+        /// A follower may hold the log to so many times its length, no longer.
+        const PATIENCE: u64 = 4;
+        let max = self.shared.config.raft.log_bytes_max;
+        let bytes = self.log.bytes();
+        if bytes == 0 || (bytes <= max && !pinned) {
+            return;
         }
-    }
-
-    /// Bytes of the log since it was purged.
-    pub(crate) fn log_bytes(&self) -> u64 {
-        self.log.bytes()
+        let metrics = self.raft.data_metrics();
+        let durable = metrics.borrow_watched().snapshot.as_ref().map_or(0, |id| id.index());
+        let surplus = self.log.surplus(if pinned { 0 } else { max / 2 });
+        let mut upto = surplus.min(durable);
+        if let Some((_, _, followers)) = self.progress()
+            && bytes <= max.saturating_mul(PATIENCE)
+        {
+            let silent_max = self.shared.config.raft.election_timeout * 4;
+            let heard = followers
+                .iter()
+                .filter(|(_, progress)| progress.silent.is_some_and(|silent| silent < silent_max));
+            upto = heard.map(|(_, progress)| progress.matched).fold(upto, u64::min);
+        }
+        if upto > 0 {
+            let _stopped = self.raft.trigger().purge_log(upto).await;
+        }
+        if durable < surplus {
+            // The next look purges up to it.
+            let _stopped = self.raft.trigger().snapshot().await;
+        }
     }
 
     /// Stops the replica; its peers find it silent.
