@@ -41,7 +41,8 @@ fn replicas_with_everything_are_equal_and_what_is_left_is_settled() {
     batch.push("deque", End::Back, "1").push("deque", End::Front, "0").add("count", 7);
     storage.write_blocking(batch).unwrap();
     lock(leader, 1, "kept", Timestamp(u64::MAX));
-    lock(leader, 2, "left", Timestamp(2));
+    let soon = leader.config.clock.wall().0 + 1500;
+    lock(leader, 2, "left", Timestamp(soon));
     let begun = Instant::now();
     while locks(leader, Timestamp(u64::MAX)) > 1 {
         assert!(begun.elapsed() < PATIENCE, "the lock stays");
