@@ -42,7 +42,7 @@ fn main() {
     match arguments.first().map(String::as_str) {
         Some("run") => run(rest),
         Some("compare") => {
-            let clients = word(rest, 2).unwrap_or("1,16,256").split(',').map(|text| parse(text)).collect();
+            let clients = word(rest, 2).unwrap_or("1,16,256").split(',').map(parse).collect();
             compare::run(&compare::Options {
                 seconds: number(rest, 0).unwrap_or(4),
                 rounds: number(rest, 1).unwrap_or(3),

@@ -12,7 +12,8 @@ use std::{
 
 use super::{Admin, ClusterNode, NodeConfig};
 use crate::{
-    Config, Key, KeyRange, RaftConfig, ScanLimit, Storage, StorageError, WriteBatch, testing::SimulatedDisk,
+    Config, Key, KeyRange, NodeId, RaftConfig, RangeId, ScanLimit, Storage, StorageError, WriteBatch,
+    testing::SimulatedDisk,
 };
 
 /// Nothing takes so long.
@@ -117,6 +118,20 @@ impl Cluster {
             }
             assert!(begun.elapsed() < PATIENCE, "{status:?}");
         }
+    }
+}
+
+/// Which node leads the users' first range.
+fn leader(cluster: &Cluster) -> usize {
+    let (admin, begun) = (cluster.admin(), Instant::now());
+    loop {
+        let status = admin.status();
+        let ranges = status.iter().flat_map(|status| &status.ranges);
+        let found = ranges.filter(|range| range.descriptor.id == RangeId(2)).find_map(|range| range.leader);
+        if let Some(NodeId(node)) = found {
+            return node as usize;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{status:?}");
     }
 }
 

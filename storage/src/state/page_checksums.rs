@@ -97,6 +97,12 @@ impl PageChecksums {
         Ok(stored == 0 || stored == checksum(offset, page))
     }
 
+    /// Takes the space for checksums of a state file of this length.
+    pub(super) fn allocate(&self, length: u64) -> io::Result<()> {
+        let slots = length.div_ceil(PAGE_BYTES) * SLOT_BYTES as u64;
+        self.file.allocate(slots.next_multiple_of(PAGE_BYTES))
+    }
+
     /// Makes the file durable, even if nothing was recorded.
     pub(super) fn sync_always(&self) -> io::Result<()> {
         self.sync()?;

@@ -190,7 +190,14 @@ impl PageFile {
     /// Writes the overlay to the file in an order in which a crash at any moment leaves either the
     /// old state or the new one: pages, fsync, header. Nothing is changed here before it is done, so
     /// it may be tried again.
+    ///
+    /// redb took a durable commit into the overlay for done, so pages of the file's root may be among
+    /// those written over: space is taken first, so that no full disk comes between.
     fn write_back(&self, overlay: &Overlay, pages_owed: bool) -> io::Result<()> {
+        if pages_owed {
+            self.checksums.allocate(overlay.len())?;
+            self.file.allocate(overlay.len())?;
+        }
         if overlay.file_limit() < self.file.len()? {
             self.file.set_len(overlay.file_limit())?;
         }

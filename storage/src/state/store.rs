@@ -99,8 +99,12 @@ impl Store {
     ///
     /// `None` if the file takes no writes; then nothing is durable that was not before.
     pub(crate) fn checkpoint(&self) -> Result<Option<BTreeMap<RangeId, Group>>, StorageError> {
-        // There may be space again; if not, this is as before.
-        let _still_full = self.attach();
+        // There may be space again. If not, redb must not take another commit for durable: it would use
+        // the pages of what is durable again.
+        match self.attach() {
+            Err(error) if error.is_full() => return Ok(None),
+            attached => attached?,
+        }
         let applied = self.file.write(Durability::Immediate, |transaction| {
             let groups = transaction.open_table(GROUPS)?;
             let mut applied = BTreeMap::new();

@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::*;
-use crate::{Freshness, NodeId};
+use crate::Freshness;
 
 const KEYS: u32 = 150;
 

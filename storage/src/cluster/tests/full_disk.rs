@@ -1,20 +1,6 @@
 //! A full disk in a cluster: refused by name, and over when there is space.
 
 use super::*;
-use crate::{NodeId, RangeId};
-
-fn leader(cluster: &Cluster) -> usize {
-    let (admin, begun) = (cluster.admin(), Instant::now());
-    loop {
-        let status = admin.status();
-        let ranges = status.iter().flat_map(|status| &status.ranges);
-        let found = ranges.filter(|range| range.descriptor.id == RangeId(2)).find_map(|range| range.leader);
-        if let Some(NodeId(node)) = found {
-            return node as usize;
-        }
-        assert!(begun.elapsed() < PATIENCE, "{status:?}");
-    }
-}
 
 fn put(storage: &Storage, number: u32) -> Result<(), StorageError> {
     let mut batch = WriteBatch::new();

@@ -69,6 +69,12 @@ impl World {
         Self { disk, random, running, ranges, term: 1 }
     }
 
+    /// Most entries are short.
+    fn length(random: &mut StdRng) -> usize {
+        let max = if random.random_range(0..4) == 0 { 3000 } else { 100 };
+        random.random_range(0..max)
+    }
+
     /// One random operation on one range.
     fn operate(&mut self) {
         let number = RangeId(self.random.random_range(1..=3));
@@ -85,12 +91,8 @@ impl World {
             0..9 => {
                 let next = group.last().map_or(self.random.random_range(0..3), |last| last.index + 1);
                 let count = self.random.random_range(1..4);
-                let length = |random: &mut StdRng| match random.random_range(0..4) {
-                    0 => random.random_range(0..3000),
-                    _ => random.random_range(0..100),
-                };
                 let entries: Vec<Entry> = (next..next + count)
-                    .map(|index| entry(self.term, index, length(&mut self.random)))
+                    .map(|index| entry(self.term, index, Self::length(&mut self.random)))
                     .collect();
                 for entry in &entries {
                     group.entries.push(entry.clone());
