@@ -1,5 +1,8 @@
 //! What can be typed after `genomdb` and `gql`; types for clap, nothing else.
 
+pub mod cluster;
+pub mod serve;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -21,7 +24,9 @@ Examples:
   samtools view -u x.cram | genomdb load - --name x
   genomdb query \"SELECT count(*) FROM reads WHERE interval INTERSECTS 'chr20:1,000,000-2,000,000'\"
   genomdb query --format tsv 'SELECT chrom, count(*) FROM reads GROUP BY 1' | head
-  gql                                             a prompt on the same folder";
+  gql                                             a prompt on the same folder
+  genomdb serve --data genomdb-data               makes the folder a cluster that other nodes can join
+  genomdb query --connect 127.0.0.1:7400 'SHOW TABLES'";
 
 /// The commands of `genomdb`.
 #[derive(Debug, Subcommand)]
@@ -32,6 +37,12 @@ pub enum Command {
     /// Runs GQL statements and prints what they return.
     #[command(after_help = QUERY_EXAMPLES)]
     Query(Query),
+    /// Runs a node of a cluster on a data folder.
+    #[command(after_help = serve::EXAMPLES)]
+    Serve(serve::Serve),
+    /// Shows and changes how a cluster stands.
+    #[command(after_help = cluster::EXAMPLES)]
+    Cluster(cluster::Cluster),
 }
 
 const LOAD_EXAMPLES: &str = "\
@@ -39,6 +50,7 @@ Examples:
   genomdb load *.bam --into wgs
   genomdb load tumour.cram --reference GRCh38.fa
   zcat reads.sam.gz | genomdb load - --name reads.sam
+  genomdb load --connect node1:7400,node2:7400 *.bam
 
 Each file becomes one source of the table and appears at once or not at all.
 Unsorted input is sorted on the way in.";
@@ -50,8 +62,8 @@ Examples:
   genomdb query --format parquet 'SELECT * FROM reads' > reads.parquet
   genomdb query \"EXPLAIN SELECT pos, mapq FROM reads WHERE interval INTERSECTS 'chr1:1-1000'\"
 
-Exit codes: 0 done, 1 the query failed, 2 wrong usage, 3 the data folder cannot be opened,
-130 interrupted.";
+Exit codes: 0 done, 1 the query failed, 2 wrong usage, 3 the data folder cannot be opened or the cluster
+does not answer, 130 interrupted.";
 
 /// Where the data lies.
 #[derive(Args, Debug)]
@@ -59,6 +71,9 @@ pub struct Data {
     /// The data folder; created by the first load.
     #[arg(long, value_name = "DIR", env = "GENOMDB_DATA", default_value = "./genomdb-data", global = true)]
     pub data: PathBuf,
+    /// Nodes of a cluster, any of them, instead of a data folder.
+    #[arg(long, value_name = "HOST:PORT", env = "GENOMDB_CONNECT", value_delimiter = ',', global = true)]
+    pub connect: Vec<String>,
 }
 
 /// `genomdb load`.
@@ -133,4 +148,5 @@ Examples:
   gql                                   a prompt; statements end in `;`, \\? lists its commands
   gql -c 'SHOW TABLES'
   gql -f questions.gql --format csv
+  gql --connect 127.0.0.1:7400
   echo 'SELECT count(*) FROM reads' | gql";

@@ -8,7 +8,7 @@ pub const DONE: u8 = 0;
 pub const FAILED: u8 = 1;
 /// The command line is wrong (clap exits with it, too).
 pub const USAGE: u8 = 2;
-/// The data folder cannot be opened.
+/// The data folder cannot be opened, or the cluster does not answer.
 pub const UNREACHABLE: u8 = 3;
 /// Ctrl-C: 128 plus the number of SIGINT, as shells expect.
 pub const INTERRUPTED: u8 = 130;

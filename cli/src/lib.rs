@@ -6,6 +6,7 @@ pub mod args;
 pub mod command;
 pub mod exit;
 pub mod interrupt;
+pub mod logging;
 pub mod output;
 pub mod progress;
 pub mod shell;

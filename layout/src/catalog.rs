@@ -5,9 +5,11 @@
 //! [`JournalEntry`]s until the catalog names the source.
 
 mod codec;
+mod lease;
 mod merge;
 mod source;
 
+pub use lease::LeaseEntry;
 pub use merge::{ContigConflict, MergedContigs, merge_contigs};
 pub use source::{JournalEntry, SourceEntry};
 

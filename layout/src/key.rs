@@ -52,6 +52,13 @@ pub enum Key {
     IndexPage(IndexPageKey),
     /// A piece of a column block.
     Block(BlockKey),
+    /// The lease of a load or a drop that runs, where several processes share the store.
+    Lease {
+        /// The table.
+        table: TableId,
+        /// The source.
+        source: SourceId,
+    },
 }
 
 /// The key of an index page.
@@ -96,6 +103,7 @@ const JOURNAL: u8 = 3;
 const INDEX_ROOT: u8 = 4;
 const INDEX_PAGE: u8 = 5;
 const BLOCK: u8 = 6;
+const LEASE: u8 = 7;
 
 /// The contig of a key: `u32::MAX` for the reads without one.
 pub fn contig_number(contig: Option<ContigId>) -> u32 {
@@ -138,6 +146,7 @@ impl Key {
                 out.extend_from_slice(&key.group.0.to_be_bytes());
                 out.extend_from_slice(&key.piece.to_be_bytes());
             }
+            Self::Lease { table, source } => put_head(&mut out, LEASE, table, source),
         }
         out
     }
@@ -183,6 +192,7 @@ impl Key {
                 group: ColumnGroup(u16::from_be_bytes(array(rest)?)),
                 piece: u16::from_be_bytes(array(rest)?),
             }),
+            LEASE => Self::Lease { table, source: source()? },
             _ => return None,
         })
     }
@@ -191,6 +201,11 @@ impl Key {
 /// Returns the bytes with which every journal key begins.
 pub fn journals_prefix() -> Vec<u8> {
     vec![JOURNAL]
+}
+
+/// Returns the bytes with which every key of a lease begins.
+pub fn leases_prefix() -> Vec<u8> {
+    vec![LEASE]
 }
 
 /// Returns the bytes with which the journal keys of one load begin.
@@ -253,6 +268,7 @@ mod tests {
                 source,
                 piece
             }),
+            (table.clone(), source.clone()).prop_map(|(table, source)| Key::Lease { table, source }),
             (table.clone(), source.clone(), any::<u32>()).prop_map(|(table, source, part)| Key::Journal {
                 table,
                 source,

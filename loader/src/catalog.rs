@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use genomdb_layout::{catalog::Catalog, key::Key};
-use genomdb_storage::{Condition, Outcome, Storage, Transaction, WriteBatch};
+use genomdb_storage::{Condition, Outcome, Storage, Transaction};
 
 use crate::LoadError;
 
@@ -22,28 +22,35 @@ pub fn read_catalog(storage: &Storage) -> Result<Catalog, LoadError> {
 /// Changes the catalog and returns it with what `change` returned. Blocks.
 ///
 /// `change` sees the newest catalog and is called again when another change came in between; the version
-/// is raised for it. What it puts into the batch is written in the same transaction.
+/// is raised for it. What it puts into the transaction is written, and what it demands must hold, in the same
+/// moment.
 ///
 /// # Errors
 ///
-/// What `change` answers, and then nothing is written; or if the storage fails.
+/// What `change` answers, and then nothing is written; if what it demands does not hold; or if the storage
+/// fails.
 pub fn change_catalog<T>(
     storage: &Storage,
-    mut change: impl FnMut(&mut Catalog, &mut WriteBatch) -> Result<T, LoadError>,
+    mut change: impl FnMut(&mut Catalog, &mut Transaction) -> Result<T, LoadError>,
 ) -> Result<(Catalog, T), LoadError> {
     let key = Bytes::from(Key::Catalog.to_bytes());
     for _ in 0..ATTEMPTS_MAX {
         let (mut catalog, stored) = read(storage)?;
-        let mut batch = WriteBatch::new();
-        let answer = change(&mut catalog, &mut batch)?;
+        let mut transaction = Transaction::default();
+        let answer = change(&mut catalog, &mut transaction)?;
         catalog.version += 1;
-        batch.put(key.clone(), catalog.to_bytes());
-        let condition = match stored {
+        transaction.batch.put(key.clone(), catalog.to_bytes());
+        let demanded = transaction.conditions.len();
+        transaction.conditions.push(match stored {
             Some(stored) => Condition::Equals(key.clone(), stored),
             None => Condition::Absent(key.clone()),
-        };
-        match storage.transact_blocking(Transaction { conditions: vec![condition], batch })? {
+        });
+        match storage.transact_blocking(transaction)? {
             Outcome::Committed => return Ok((catalog, answer)),
+            // What is demanded beside the catalog is a lease, and what is gone does not come back.
+            Outcome::ConditionFailed { condition, .. } if condition < demanded => {
+                return Err(LoadError::LeaseLost);
+            }
             Outcome::ConditionFailed { .. } => {}
         }
     }

@@ -4,11 +4,12 @@ use genomdb_layout::{
     catalog::{Catalog, JournalEntry, SourceSummary, TableEntry},
     key::{Key, SourceId, TableId},
 };
-use genomdb_storage::{Storage, WriteBatch};
+use genomdb_storage::{Condition, Storage, WriteBatch};
 
 use crate::{
     LoadError,
     catalog::{change_catalog, read_catalog},
+    lease::Lease,
     leftovers,
     live::Live,
     stored::Stored,
@@ -65,7 +66,8 @@ pub fn drop_source(
     let (entry, summary) = find_source(&catalog, dataset, table, source)?;
     let (table_id, source_id) = (entry.id, summary.id);
     let sources = vec![mark(storage, table_id, summary)?];
-    let (catalog, ()) = change_catalog(storage, |catalog, _| {
+    let (catalog, ()) = change_catalog(storage, |catalog, transaction| {
+        transaction.conditions.extend(leases(&sources));
         // Found by number: another source may have got the name meanwhile.
         let known = catalog.table_mut(dataset, table).filter(|known| known.id == table_id);
         let known = known.ok_or_else(|| unknown_table(dataset, table))?;
@@ -95,7 +97,8 @@ pub fn drop_table(storage: &Storage, dataset: &str, table: &str) -> Result<Garba
                 marked.push(mark(storage, id, summary)?);
             }
         }
-        let (catalog, dropped) = change_catalog(storage, |catalog, _| {
+        let (catalog, dropped) = change_catalog(storage, |catalog, transaction| {
+            transaction.conditions.extend(leases(&marked));
             let known = catalog.table(dataset, table).ok_or_else(|| unknown_table(dataset, table))?;
             let is_marked =
                 |summary: &SourceSummary| marked.iter().any(|(_, source, _)| *source == summary.id);
@@ -122,7 +125,7 @@ fn mark(
     /// Names in one journal entry: deleting what they name is one write.
     const PREFIXES_MAX: usize = 256;
     let source = summary.id;
-    let live = Live::add(storage, table, source, None);
+    let live = Live::drop_of(storage, table, source)?;
     let stored = Stored { storage: storage.clone(), table, source };
     let root = stored.root(summary)?;
     let mut part = 0;
@@ -146,6 +149,11 @@ fn mark(
         write(prefixes)?;
     }
     Ok((table, source, live))
+}
+
+/// LOAD-3: a drop takes effect only while nobody may collect its journal.
+fn leases(sources: &[(TableId, SourceId, Live)]) -> impl Iterator<Item = Condition> {
+    sources.iter().filter_map(|(_, _, live)| live.lease()).map(Lease::is_held)
 }
 
 /// Finds a source by name.

@@ -66,6 +66,18 @@ pub enum LoadError {
         /// The name.
         name: String,
     },
+    /// The process was not heard of for so long that others collected what it had written.
+    #[error(
+        "this process lost its lease, and others may have removed what it wrote: it was stopped or cut off for \
+         too long, or its clock differs from that of the cluster by more than a minute; try again"
+    )]
+    LeaseLost,
+    /// Another process drops the source.
+    #[error("source {source_id} is being dropped by another process; try again in a minute")]
+    SourceBusy {
+        /// The number of the source.
+        source_id: u32,
+    },
     /// There is no such dataset.
     #[error("there is no dataset `{dataset}`")]
     UnknownDataset {

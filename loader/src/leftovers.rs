@@ -8,11 +8,12 @@ use genomdb_layout::{
 };
 use genomdb_storage::{KeyRange, ScanLimit, Storage, WriteBatch};
 
-use crate::{LoadError, catalog::read_catalog, live};
+use crate::{LoadError, catalog::read_catalog, lease, live};
 
 /// Removes what crashes and failed clean-ups have left behind, and returns of how many loads and drops.
 ///
-/// Loads and drops that run in this process are left alone. Each load calls it first. Blocks.
+/// Loads and drops that run are left alone, also those of other processes that share the store. Each load
+/// calls it first. Blocks.
 ///
 /// # Errors
 ///
@@ -24,7 +25,15 @@ pub fn collect_leftovers(storage: &Storage) -> Result<usize, LoadError> {
     }
     // Whoever is on the list when the journal was read may be off it by now, and visible: the catalog,
     // read afterwards, shows it.
-    let dead: Vec<_> = journals.into_iter().filter(|&(_, source)| !live::is_live(storage, source)).collect();
+    let mut dead = Vec::new();
+    for (table, source) in journals {
+        let is_live = live::is_live(storage, source)
+            // LOAD-3: in a cluster it may live elsewhere; if not, its lease cannot come back.
+            || (storage.is_shared() && !lease::bury(storage, table, source)?);
+        if !is_live {
+            dead.push((table, source));
+        }
+    }
     let catalog = read_catalog(storage)?;
     for &(table, source) in &dead {
         if is_known(&catalog, table, source) {

@@ -19,6 +19,7 @@ mod encode;
 mod error;
 mod input;
 mod intake;
+mod lease;
 mod leftovers;
 mod live;
 mod load;

@@ -4,15 +4,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use genomdb_formats::{Format, Header};
 use genomdb_genome::alignment::tag::{TagKey, TagType};
-use genomdb_layout::{
-    catalog::{Catalog, JournalEntry, ReadGroupEntry, SourceSummary, TableEntry, TableKind},
-};
+use genomdb_layout::catalog::{Catalog, JournalEntry, ReadGroupEntry, SourceSummary, TableEntry, TableKind};
 use genomdb_storage::Storage;
 
 use crate::{
     LoadError,
     catalog::change_catalog,
     collect::Written,
+    lease::Lease,
     reserve::{Destination, Reservation},
 };
 
@@ -38,9 +37,11 @@ pub(crate) struct Finished<'a> {
 /// LOAD-1: this one transaction is what makes any of it visible, and all that it names is written before.
 pub(crate) fn publish(storage: &Storage, load: &Finished<'_>) -> Result<String, LoadError> {
     let Reservation { table, source, .. } = *load.reservation;
-    let (_, name) = change_catalog(storage, |catalog, batch| {
+    let (_, name) = change_catalog(storage, |catalog, transaction| {
+        // LOAD-3: what was collected meanwhile must not become visible.
+        transaction.conditions.extend(load.reservation.live.lease().map(Lease::is_held));
         for part in 0..load.written.journal_parts {
-            batch.delete(JournalEntry::key(table, source, part).to_bytes());
+            transaction.batch.delete(JournalEntry::key(table, source, part).to_bytes());
         }
         load.add_to(catalog)
     })?;

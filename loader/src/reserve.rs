@@ -12,6 +12,7 @@ use crate::{
     catalog::change_catalog,
     contigs::reconcile,
     error::NotAlignments,
+    lease::Lease,
     live::{self, Live},
 };
 
@@ -23,7 +24,7 @@ pub(crate) struct Reservation {
     /// Whether the table was there already.
     pub(crate) table_exists: bool,
     pub(crate) contigs: MergedContigs,
-    pub(crate) _live: Live,
+    pub(crate) live: Live,
 }
 
 /// The table that a load goes into, as messages name it.
@@ -44,21 +45,36 @@ pub(crate) fn reserve(
     header: &Header,
 ) -> Result<Reservation, LoadError> {
     let _reserving = live::reserving();
-    let (_, reserved) = change_catalog(storage, |catalog, _| {
+    let (_, reserved) = change_catalog(storage, |catalog, transaction| {
         let known = to.find(catalog)?;
         let contigs = to.reconcile(known, header)?;
         let known = known.map(|table| table.id);
-        let in_the_making = || live::table_in_the_making(storage, to.dataset, to.table);
-        let table = known.or_else(in_the_making).unwrap_or_else(|| {
+        let in_the_making = match known {
+            None => live::table_in_the_making(storage, to.dataset, to.table)?,
+            Some(_) => None,
+        };
+        let table = known.or(in_the_making).unwrap_or_else(|| {
             catalog.next_table += 1;
             TableId(catalog.next_table - 1)
         });
-        Ok((table, catalog.take_source_id(), known.is_some(), contigs))
+        let source = catalog.take_source_id();
+        let makes = known.is_none().then(|| (to.dataset.to_owned(), to.table.to_owned()));
+        // Written with the numbers: there is no moment in which others could take them for a leftover.
+        let lease = storage.is_shared().then(|| Lease::new(table, source, makes.clone()));
+        if let Some(lease) = &lease {
+            lease.put(storage, &mut transaction.batch);
+        }
+        Ok(((table, source, makes, lease), known.is_some(), contigs))
     })?;
-    let (table, source, table_exists, contigs) = reserved;
-    let makes = (!table_exists).then(|| (to.dataset.to_owned(), to.table.to_owned()));
-    let live = Live::add(storage, table, source, makes);
-    Ok(Reservation { table, source, table_exists, contigs, _live: live })
+    let ((table, source, makes, lease), table_exists, contigs) = reserved;
+    let live = Live::load(storage, table, source, makes, lease);
+    // A clock that is wrong is found now, not when hours of work are to be published.
+    if let Some(lease) = live.lease()
+        && !lease.renew(storage)?
+    {
+        return Err(LoadError::LeaseLost);
+    }
+    Ok(Reservation { table, source, table_exists, contigs, live })
 }
 
 impl Destination<'_> {

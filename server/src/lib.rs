@@ -3,6 +3,7 @@
 
 mod answer;
 mod catalog;
+pub mod cluster;
 mod command;
 mod config;
 mod error;

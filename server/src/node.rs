@@ -1,11 +1,12 @@
-//! One node: a data folder, open in this process, and what answers its statements.
+//! One node: a data folder that is open in this process, or a cluster that is reached from it, and what
+//! answers statements there.
 
 use std::{path::Path, sync::Arc};
 
 use genomdb_executor::Executor;
 use genomdb_layout::catalog::Catalog;
 use genomdb_loader::{CancelToken, Garbage, LoadError, LoadReport};
-use genomdb_storage::Storage;
+use genomdb_storage::{ClusterNode, Freshness, Storage};
 use parking_lot::RwLock;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -18,7 +19,7 @@ use crate::{
 /// How many loads may run at once; more wait.
 const LOADS_MAX: u32 = 16;
 
-/// A data folder, open in this process.
+/// A data folder that is open in this process, or a way to a cluster.
 ///
 /// # Examples
 ///
@@ -61,11 +62,47 @@ impl Node {
         let storage = Storage::open(folder, config.storage.clone())?;
         let mut loader = config.loader.clone();
         loader.spill_folder = folder.join("spill");
+        Self::new(storage.clone(), storage, loader, config)
+    }
+
+    /// Reaches a cluster through one of its nodes ("host:port"). What a load spills lies in the folder that
+    /// [`Config::loader`] says.
+    ///
+    /// # Errors
+    ///
+    /// If the session cannot be made. A cluster that does not answer is an error of what needs it first.
+    pub fn connect(addresses: &[String], config: &Config) -> Result<Self, OpenError> {
+        let storage = Storage::connect(addresses, config.storage.clone())?;
+        Self::new(storage.clone(), storage, config.loader.clone(), config)
+    }
+
+    /// Answers statements in a process that is a node of a cluster.
+    ///
+    /// What scans read comes from the replicas of this process where it has them; it is as fresh as if it
+    /// came from their leaders.
+    ///
+    /// # Errors
+    ///
+    /// If the session cannot be made.
+    pub fn within(cluster: &ClusterNode, folder: &Path, config: &Config) -> Result<Self, OpenError> {
+        let storage = cluster.storage();
+        let mut loader = config.loader.clone();
+        loader.spill_folder = folder.join("spill");
+        let nearby = storage.with_freshness(Freshness::LinearizableNearby);
+        Self::new(storage, nearby, loader, config)
+    }
+
+    fn new(
+        storage: Storage,
+        scanned: Storage,
+        loader: genomdb_loader::Config,
+        config: &Config,
+    ) -> Result<Self, OpenError> {
         if let Err(error) = genomdb_loader::collect_leftovers(&storage) {
             // They lie in nobody's way; a full disk must not keep anybody from reading.
             tracing::warn!(%error, "leftovers of an unfinished load were not removed");
         }
-        let executor = Executor::new(storage.clone(), config.executor.clone()).map_err(OpenError::Session)?;
+        let executor = Executor::new(scanned, config.executor.clone()).map_err(OpenError::Session)?;
         Ok(Self {
             catalogs: Arc::new(CatalogStore::new(storage.clone())),
             executor: RwLock::new(executor.clone()),

@@ -20,6 +20,11 @@ use self::{
     healing::Watcher,
     start::{Current, listen},
 };
+#[cfg(simulation)]
+pub(crate) use self::{
+    peers::PeersFile,
+    start::{identity, join, take_part},
+};
 use crate::{
     block_on::block_on,
     client::Client,
@@ -184,6 +189,12 @@ impl ClusterNode {
     /// Its number.
     pub fn id(&self) -> NodeId {
         self.current.id()
+    }
+
+    /// The number of its cluster: random, the same for all of its nodes and for ever; 0 while it begins
+    /// again with an empty folder.
+    pub fn cluster(&self) -> u64 {
+        self.current.running().map_or(0, |running| running.node.identity.cluster)
     }
 
     /// The store of its cluster; requests to ranges that it leads stay in this process.

@@ -38,11 +38,12 @@ mod range;
 mod rpc;
 mod runtime;
 mod set_aside;
+#[cfg(all(test, simulation))]
+mod simulation;
 mod state;
 mod storage;
 #[cfg(feature = "testing")]
 pub mod testing;
-mod wire;
 
 pub use action::{OperationResult, Session, TransactionId};
 pub use client::{Position, WatchEvent, WatchPage};

@@ -140,6 +140,12 @@ impl Storage {
         &self.inner.config
     }
 
+    /// Whether other processes may write to it at the same time, as to a cluster; a folder that is open
+    /// here is open nowhere else.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.inner.store, Kind::Cluster(_))
+    }
+
     /// The client that sends requests, and the runtime whose timers it uses.
     async fn client(&self) -> Result<(Arc<Client>, tokio::runtime::Handle), StorageError> {
         match &self.inner.store {

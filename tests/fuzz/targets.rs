@@ -12,7 +12,7 @@ use genomdb_genome::{ContigId, Interval, RegionSet, alignment::Records, schema::
 use genomdb_layout::{
     FORMAT_VERSION,
     block::{AlignmentBlockReader, BlockEntry, ColumnGroup, RowRanges, cut},
-    catalog::{Catalog, JournalEntry, SourceEntry},
+    catalog::{Catalog, JournalEntry, LeaseEntry, SourceEntry},
     index::{IndexLine, IndexPage, IndexRoot, overlap},
     key::{Key, SourceId, TableId},
 };
@@ -55,6 +55,9 @@ pub(crate) fn catalog(payload: &[u8]) {
     }
     if let Ok(entry) = JournalEntry::from_bytes(&bytes) {
         assert_eq!(JournalEntry::from_bytes(&entry.to_bytes()), Ok(entry));
+    }
+    if let Ok(lease) = LeaseEntry::from_bytes(&bytes) {
+        assert_eq!(LeaseEntry::from_bytes(&lease.to_bytes()), Ok(lease));
     }
 }
 

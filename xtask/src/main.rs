@@ -1,10 +1,12 @@
-//! Tasks for the people who work on GenomDB: `simulate`, `bench`, `verify`.
+//! Tasks for the people who work on GenomDB: `simulate`, `simulate-cluster`, `bench`, `cluster`, `verify`.
 //!
 //! Nothing here is part of the database, and nothing of the database is linked in: what is measured or checked
 //! runs as a process of its own.
 
 mod bench;
+mod cluster;
 mod simulate;
+mod simulate_cluster;
 mod verify;
 
 use std::{
@@ -59,8 +61,12 @@ struct Cli {
 enum Task {
     /// Write a deterministic, realistic BAM of N reads.
     Simulate(simulate::SimulateArgs),
+    /// Run the simulation of a cluster under faults: many seeds, or one.
+    SimulateCluster(simulate_cluster::SimulateClusterArgs),
     /// Measure against the tools found on this machine, side by side.
     Bench(bench::BenchArgs),
+    /// Run a cluster of processes on this machine until Ctrl-C.
+    Cluster(cluster::ClusterArgs),
     /// Run every check that a change must pass: format, lints, documentation, examples, tests.
     Verify(verify::VerifyArgs),
 }
@@ -74,7 +80,9 @@ pub(crate) fn say(line: &str) -> Result<(), TaskError> {
 fn main() -> ExitCode {
     let result = match Cli::parse().task {
         Task::Simulate(args) => simulate::run(&args),
+        Task::SimulateCluster(args) => simulate_cluster::run(&args),
         Task::Bench(args) => bench::run(&args),
+        Task::Cluster(args) => cluster::run(&args),
         Task::Verify(args) => verify::run(&args),
     };
     match result {

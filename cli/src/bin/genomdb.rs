@@ -15,5 +15,7 @@ fn main() -> ExitCode {
     match Genomdb::parse().command {
         Command::Load(arguments) => command::load::run(&arguments),
         Command::Query(arguments) => command::query::run(&arguments),
+        Command::Serve(arguments) => command::serve::run(&arguments),
+        Command::Cluster(arguments) => command::cluster::run(&arguments),
     }
 }

@@ -7,7 +7,7 @@
 //!            5 forget: id, primary       6 expire: count u32, each key, u64
 //!            7 split: at, child u64      8 verify
 //! response   tag u8, fields: 1 done: results   2 condition failed: number u32, value option
-//!            3 refused: refusal   4 split: two descriptors   5 decided: u8   6 verified: u64
+//!            3 refused: refusal   4 split: two descriptors   5 decided: u8   6 verified
 //! ```
 //! Ids are u128; the rest is as in [`fields`] and [`command`].
 

@@ -47,7 +47,7 @@ pub(crate) struct Opened {
     folder: DataFolder,
 }
 
-/// The groups of a new cluster of one node.
+/// The groups of a new cluster of one node. RAFT-1: they are in the state before anything runs.
 fn first_groups(node: NodeId) -> [Group; 2] {
     let members = RaftMembership::new_with_defaults(vec![[node.0].into()], []);
     let bytes = encode_membership(&members);
@@ -250,6 +250,7 @@ fn log_options(folder: &DataFolder, config: &Config) -> LogOptions {
         segments_kept: SEGMENTS_KEPT,
         reserve_bytes: config.disk_reserve_bytes,
         salt: crate::runtime::random(),
+        no_fsync: config.sabotage.no_fsync,
     }
 }
 

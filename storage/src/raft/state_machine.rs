@@ -1,6 +1,6 @@
 //! openraft's state machine of one group, on the state that all groups share.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, sync::Arc};
 
 use futures_util::{Stream, StreamExt as _};
 use openraft::{
@@ -190,7 +190,8 @@ impl RaftStateMachine<TypeConfig> for Machine {
             phase: Phase::Live,
         };
         let begun = group;
-        let mut installer = self.applier.run(move |store| store.installer(&begun)).await.map_err(other)?;
+        let installer = self.applier.run_when_space(move |store| store.installer(&begun)).await;
+        let mut installer = installer.map_err(other)?;
         let mut offset = 0;
         let mut incoming = incoming;
         loop {
@@ -203,6 +204,8 @@ impl RaftStateMachine<TypeConfig> for Machine {
             incoming = rest;
             let Some((chunk, next)) = piece else { break };
             offset = next;
+            // On a full disk the rest would be held in memory.
+            self.applier.run_when_space(Store::durable).await.map_err(other)?;
             installer = self
                 .applier
                 .run(move |store| {
@@ -212,7 +215,12 @@ impl RaftStateMachine<TypeConfig> for Machine {
                 .await
                 .map_err(other)?;
         }
-        self.applier.run(move |store| installer.finish(store)).await.map_err(other)?;
+        match self.applier.run(move |store| installer.finish(store)).await {
+            Err(error) if error.is_full() => {
+                self.applier.run_when_space(Store::durable).await.map_err(other)?;
+            }
+            finished => drop(finished.map_err(other)?),
+        }
         self.built = true;
         Ok(())
     }
@@ -235,17 +243,9 @@ impl RaftSnapshotBuilder<TypeConfig> for Builder {
     type SnapshotData = SnapshotData;
 
     async fn build_snapshot(&mut self) -> Result<RaftSnapshot, io::Error> {
-        /// On a full disk; the applier tries by itself too.
-        const TRY_EVERY: Duration = Duration::from_millis(500);
-        // LOG-2: the log is purged up to a snapshot, so the snapshot must be durable.
-        let mut durable = loop {
-            match self.applier.checkpoint().await {
-                Ok(durable) => break durable,
-                // Any error here ends the group for good, but a full disk may have space again.
-                Err(StorageError::DiskFull { .. }) => Runtime::sleep(TRY_EVERY).await,
-                Err(error) => return Err(other(error)),
-            }
-        };
+        // LOG-2: the log is purged up to a snapshot, so the snapshot must be durable. Any error here ends
+        // the group for good.
+        let mut durable = self.applier.checkpoint_when_space().await.map_err(other)?;
         let group = durable.remove(&self.range);
         let group = group.ok_or_else(|| io::Error::other(format!("range {} is gone", self.range)))?;
         let (last_log_id, last_membership) = applied(&group)?;

@@ -139,6 +139,7 @@ impl Applying<'_, '_> {
         {
             return Ok(response);
         }
+        // RANGE-1: meant for the range as it was.
         if proposal.version != descriptor.version && !self.unchecked {
             return Ok(Response::Refused(Refusal::Version(descriptor.clone())));
         }

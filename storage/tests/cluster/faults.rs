@@ -136,6 +136,7 @@ fn nothing_is_lost_or_seen_twice_under_faults() {
     let seed = setting("GENOMDB_SEED").unwrap_or_else(rand::random);
     let seconds = setting("GENOMDB_FAULTS_SECONDS").unwrap_or(25);
     println!("GENOMDB_SEED={seed} for {seconds} s");
+    // Short logs, so that whoever was away gets a snapshot.
     let change = |options: &mut super::node::NodeOptions| options.log_bytes_max = 64 << 10;
     let mut testbed = Testbed::start_apart(NODES, change).unwrap_or_else(|| Testbed::start(NODES, change));
     testbed.split_at("h");

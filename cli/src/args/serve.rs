@@ -1,0 +1,67 @@
+//! What can be typed after `genomdb serve`. What is not typed may stand in the environment, and what does
+//! not stand there in a file: see [`crate::command::serve::settings`].
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// `genomdb serve`.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Serve {
+    /// The data folder; one that `genomdb load` made goes on as node 1 of a cluster. [default:
+    /// ./genomdb-data]
+    #[arg(long, value_name = "DIR", env = "GENOMDB_DATA")]
+    pub data: Option<PathBuf>,
+    /// The number of this node, never used again after it was removed. A folder keeps its own; without
+    /// one, a new cluster begins with node 1 and a joining node gets the next.
+    #[arg(long, value_name = "N", env = "GENOMDB_NODE_ID")]
+    pub node_id: Option<u64>,
+    /// Where to listen; port 0 takes a free one. [default: 127.0.0.1:7400]
+    #[arg(long, value_name = "HOST:PORT", env = "GENOMDB_LISTEN")]
+    pub listen: Option<String>,
+    /// Where other nodes reach this one, if not where it listens.
+    #[arg(long, value_name = "HOST:PORT", env = "GENOMDB_ADVERTISE")]
+    pub advertise: Option<String>,
+    /// Nodes of the cluster to join; none founds a cluster, unless the folder belongs to one.
+    #[arg(long, value_name = "HOST:PORT", env = "GENOMDB_JOIN", value_delimiter = ',')]
+    pub join: Vec<String>,
+    /// Where it stands, such as `zone=a`: replicas are spread over different zones.
+    #[arg(long = "label", value_name = "KEY=VALUE", env = "GENOMDB_LABELS", value_delimiter = ',')]
+    pub labels: Vec<String>,
+    /// Copies that each range shall have, if this node founds a cluster: 1, 3, 5, 7 or 9. [default: 3]
+    #[arg(long, value_name = "N", env = "GENOMDB_REPLICAS")]
+    pub replicas: Option<usize>,
+    /// Listen on an address that other machines can reach, though nothing is encrypted and nobody is asked
+    /// who they are.
+    #[arg(
+        long,
+        value_name = "BOOL",
+        env = "GENOMDB_INSECURE",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    pub insecure: Option<bool>,
+    /// A YAML file with the same settings; flags win over the environment, and that over the file.
+    #[arg(long, value_name = "FILE", env = "GENOMDB_CONFIG")]
+    pub config: Option<PathBuf>,
+}
+
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  genomdb serve --data a                                     founds a cluster, or goes on with a folder
+  genomdb serve --data b --listen 127.0.0.1:7401 --join 127.0.0.1:7400
+  genomdb serve --config /etc/genomdb.yaml
+  genomdb serve --listen 0.0.0.0:7400 --advertise node1:7400 --insecure
+
+The file has the names of the flags, and limits of the store:
+  data: /var/lib/genomdb
+  node_id: 2
+  listen: 127.0.0.1:7401
+  join: [127.0.0.1:7400]
+  labels: {zone: b}
+  storage: {cache_bytes: 1073741824}
+
+SIGINT and SIGTERM let other nodes lead, write a checkpoint and end with code 0; a second one ends at once.
+GENOMDB_LOG says what is logged on standard error: error, warn, info (default), debug, trace, off.
+Exit codes: 0 stopped, 1 failed, 2 wrong settings, 3 the folder cannot be opened or the cluster not joined.";
