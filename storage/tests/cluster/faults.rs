@@ -197,11 +197,14 @@ fn judge_all(
 ) {
     let storage = testbed.storage();
     let history = recorder.history.lock().unwrap().clone();
-    let lost: Vec<&Key> = acknowledged
-        .iter()
-        .filter(|(key, value)| wait(storage.get((*key).clone())).unwrap().as_ref() != Some(*value))
-        .map(|(key, _)| key)
-        .collect();
+    let (keys, values): (Vec<Key>, Vec<Value>) = acknowledged.clone().into_iter().unzip();
+    let mut found = Vec::new();
+    for keys in keys.chunks(500) {
+        found.extend(storage.batch_get_blocking(keys).unwrap());
+    }
+    let pairs = keys.iter().zip(values.iter().zip(&found));
+    let lost: Vec<&Key> =
+        pairs.filter(|(_, (value, found))| found.as_ref() != Some(value)).map(|(key, _)| key).collect();
     assert!(lost.is_empty(), "acknowledged writes are lost: {lost:?}");
     let judgement = load::judge(&history).unwrap();
     for workload in workloads {
