@@ -53,7 +53,9 @@ fn cut_off(sabotage: &str) -> Result<(), String> {
     // Long enough for what may be stale to be too stale, too short for the old leader to notice.
     pause(400);
     testbed.resume(leader);
-    ask(&old, Action::Get(Consistency::BoundedStale(load::STALE.as_nanos() as u64)));
+    if sabotage.is_empty() {
+        ask(&old, Action::Get(Consistency::BoundedStale(load::STALE.as_nanos() as u64)));
+    }
     ask(&old, Action::Get(Consistency::Linearizable));
     let history = recorder.history.lock().unwrap();
     let answered = history.calls().iter().filter(|call| call.answer().is_some()).count();

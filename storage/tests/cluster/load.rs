@@ -2,6 +2,9 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt,
+    fs::File,
+    io::Write as _,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -13,7 +16,7 @@ use std::{
 use genomdb_storage::{
     Freshness, Key, KeyRange, Position, ScanLimit, Storage, StorageError, Value, WatchEvent,
     testing::history::{
-        Action, Answer, Completion, Consistency, KeyHistory, Request,
+        Action, Answer, Completion, Consistency, KeyHistory, Request, json,
         linearizable::{self, Budget, Verdict},
         once, session,
         watch::{self, Change, Stretch},
@@ -294,6 +297,14 @@ pub(crate) struct Judgement {
     pub(crate) undecided: usize,
 }
 
+impl fmt::Display for Judgement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { calls, answered, failed, unknown, undecided } = self;
+        write!(f, "{calls} calls: {answered} answered, {failed} failed, {unknown} unknown; ")?;
+        write!(f, "linearizable, but for {undecided} keys that took too long to judge")
+    }
+}
+
 /// Judges a history; the error is what is wrong.
 pub(crate) fn judge(history: &KeyHistory) -> Result<Judgement, String> {
     let mut judgement = Judgement { calls: history.calls().len(), ..Judgement::default() };
@@ -304,7 +315,9 @@ pub(crate) fn judge(history: &KeyHistory) -> Result<Judgement, String> {
             Completion::Unknown => judgement.unknown += 1,
         }
     }
-    match linearizable::check(history, Budget::default()) {
+    let verdict = linearizable::check(history, Budget::default());
+    keep(history, &verdict);
+    match verdict {
         Verdict::Linearizable => {}
         Verdict::Violated(violation) => return Err(violation.to_string()),
         Verdict::Undecided(keys) => judgement.undecided = keys.len(),
@@ -313,6 +326,16 @@ pub(crate) fn judge(history: &KeyHistory) -> Result<Judgement, String> {
         history.calls().iter().filter(|call| !is_stale(&call.action.action)).cloned().collect();
     session::check(&strict).map_err(|error| error.to_string())?;
     Ok(judgement)
+}
+
+/// Adds a history and the verdict about it to a file of lines, for other checkers.
+fn keep(history: &KeyHistory, verdict: &Verdict) {
+    let Ok(path) = std::env::var("GENOMDB_HISTORIES") else { return };
+    let (calls, verdict) = (json::export(history).replace('\n', ""), verdict.is_linearizable());
+    let name = std::thread::current().name().unwrap_or_default().replace(' ', "_");
+    let line = format!("{{\"name\":\"{name}\",\"linearizable\":{verdict},\"calls\":{calls}}}\n");
+    let mut file = File::options().create(true).append(true).open(path).unwrap();
+    file.write_all(line.as_bytes()).unwrap();
 }
 
 fn is_stale(action: &Action) -> bool {
