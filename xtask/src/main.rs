@@ -1,9 +1,10 @@
-//! Tasks for the people who work on GenomDB: `simulate`, `bench`, `verify`.
+//! Tasks for the people who work on GenomDB: `simulate`, `bench`, `bench-kv`, `verify`.
 //!
 //! Nothing here is part of the database, and nothing of the database is linked in: what is measured or checked
 //! runs as a process of its own.
 
 mod bench;
+mod bench_kv;
 mod simulate;
 mod verify;
 
@@ -61,6 +62,8 @@ enum Task {
     Simulate(simulate::SimulateArgs),
     /// Measure against the tools found on this machine, side by side.
     Bench(bench::BenchArgs),
+    /// Measure the replicated store against etcd, and what idle ranges cost.
+    BenchKv(bench_kv::BenchKvArgs),
     /// Run every check that a change must pass: format, lints, documentation, examples, tests.
     Verify(verify::VerifyArgs),
 }
@@ -75,6 +78,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().task {
         Task::Simulate(args) => simulate::run(&args),
         Task::Bench(args) => bench::run(&args),
+        Task::BenchKv(args) => bench_kv::run(&args),
         Task::Verify(args) => verify::run(&args),
     };
     match result {
