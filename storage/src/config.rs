@@ -89,9 +89,10 @@ pub struct Config {
 /// Timing and lengths of Raft.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RaftConfig {
-    /// How often a leader tells its followers that it is there.
+    /// How often a leader tells its followers that it is there. Each range of a node does so by itself,
+    /// and looks at its clocks five times as often: halved, this doubles what idle ranges cost.
     ///
-    /// Default: 250 ms. Bounds: 10 ms..=10 s.
+    /// Default: 500 ms. Bounds: 10 ms..=10 s.
     pub heartbeat_interval: Duration,
     /// How long a follower waits for its leader at least, before it stands for election; up to twice.
     ///
@@ -110,7 +111,7 @@ pub struct RaftConfig {
 impl Default for RaftConfig {
     fn default() -> Self {
         Self {
-            heartbeat_interval: Duration::from_millis(250),
+            heartbeat_interval: Duration::from_millis(500),
             election_timeout: Duration::from_millis(1500),
             snapshot_timeout: Duration::from_secs(10),
             log_bytes_max: 64 * MIB,

@@ -36,7 +36,7 @@ use crate::{
         group::{Group, Members, Shared},
         state_machine::Event,
     },
-    range::{NodeId, RangeDescriptor, RangeId},
+    range::{NodeId, RangeId},
     rpc::{Failure, Route},
     state::{Phase, Store},
 };
@@ -108,15 +108,6 @@ impl Node {
     /// All running replicas, by range.
     pub(crate) fn groups(&self) -> Vec<Arc<Group>> {
         self.groups.read().values().cloned().collect()
-    }
-
-    /// The range as this node has it.
-    pub(crate) fn descriptor(&self, range: RangeId) -> Result<RangeDescriptor, Failure> {
-        let group = self.store().group(range).map_err(|error| Failure::Broken(error.to_string()))?;
-        match group {
-            Some(group) if group.phase == Phase::Live => Ok(group.descriptor),
-            Some(_) | None => Err(Failure::NotHere { range }),
-        }
     }
 
     /// Whether the replica of a range has nothing yet.

@@ -1,10 +1,12 @@
-//! Tasks for the people who work on GenomDB: `simulate`, `simulate-cluster`, `bench`, `cluster`, `verify`.
+//! Tasks for the people who work on GenomDB: `simulate`, `simulate-cluster`, `bench`, `bench-kv`, `cluster`,
+//! `verify`.
 //!
 //! Nothing here is part of the database, and nothing of the database is linked in: what is measured or checked
 //! runs as a process of its own.
 
 mod bench;
 mod cluster;
+mod bench_kv;
 mod simulate;
 mod simulate_cluster;
 mod verify;
@@ -67,6 +69,8 @@ enum Task {
     Bench(bench::BenchArgs),
     /// Run a cluster of processes on this machine until Ctrl-C.
     Cluster(cluster::ClusterArgs),
+    /// Measure the replicated store against etcd, and what idle ranges cost.
+    BenchKv(bench_kv::BenchKvArgs),
     /// Run every check that a change must pass: format, lints, documentation, examples, tests.
     Verify(verify::VerifyArgs),
 }
@@ -83,6 +87,7 @@ fn main() -> ExitCode {
         Task::SimulateCluster(args) => simulate_cluster::run(&args),
         Task::Bench(args) => bench::run(&args),
         Task::Cluster(args) => cluster::run(&args),
+        Task::BenchKv(args) => bench_kv::run(&args),
         Task::Verify(args) => verify::run(&args),
     };
     match result {

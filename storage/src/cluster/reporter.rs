@@ -18,6 +18,7 @@ use crate::{
     range::{NodeId, RangeId},
     rpc::{Answer, Request, decode_orders, encode_report},
     runtime::Runtime,
+    state::{self, Phase},
 };
 
 /// How often a node reports.
@@ -66,6 +67,8 @@ impl Reporter {
 
     fn report(&self, node: &Arc<Node>, sequence: u64) -> NodeReport {
         let groups = node.groups();
+        // One look at the state for all of them, behind the list: none is missing there that is here.
+        let rows = node.store().view().and_then(|view| view.groups_and_bytes()).unwrap_or_default();
         let (disk, folder) = (node.shared.config.disk.as_ref(), node.shared.health.folder());
         let capacity_bytes = disk.total_bytes(folder).unwrap_or(0);
         let free_bytes = disk.free_bytes(folder).unwrap_or(0).min(capacity_bytes);
@@ -80,7 +83,8 @@ impl Reporter {
             replicas: groups
                 .iter()
                 .map(|group| {
-                    let empty = node.is_empty_replica(group.range).unwrap_or(true);
+                    let row = rows.get(&group.range);
+                    let empty = row.is_none_or(|(group, _)| group.descriptor.version == 0);
                     let (configuration, phase) = if empty {
                         (node.made_under(group.range), ReplicaPhase::Empty)
                     } else {
@@ -89,20 +93,28 @@ impl Reporter {
                     (group.range, ReplicaReport { configuration, phase })
                 })
                 .collect(),
-            led: groups.iter().filter_map(|group| range_report(node, group, self.every)).collect(),
+            led: groups
+                .iter()
+                .filter_map(|group| led(group, rows.get(&group.range)?.clone(), self.every))
+                .collect(),
         }
     }
 }
 
 /// What the leader of a range says of it; `None` if this node does not lead it.
 pub(crate) fn range_report(node: &Node, group: &Group, every: Duration) -> Option<RangeReport> {
+    let row = node.store().view().and_then(|view| view.groups_and_bytes()).ok()?.remove(&group.range)?;
+    led(group, row, every)
+}
+
+/// The same, if what the state says of the range is at hand: its group, and its bytes.
+fn led(group: &Group, (row, bytes): (state::Group, u64), every: Duration) -> Option<RangeReport> {
     /// Of a replica that never answered.
     const FOREVER: Duration = Duration::from_secs(3600 * 24 * 365);
     let (term, last_index, progress) = group.progress()?;
-    let descriptor = node.descriptor(group.range).ok()?;
+    let state::Group { descriptor, phase: Phase::Live, .. } = row else { return None };
     let members = group.committed_members();
     let per_second = |count: u64| count * 1000 / u64::try_from(every.as_millis()).unwrap_or(1).max(1);
-    let view = node.store().view().ok()?;
     Some(RangeReport {
         descriptor,
         voters: members.voters,
@@ -112,7 +124,7 @@ pub(crate) fn range_report(node: &Node, group: &Group, every: Duration) -> Optio
         changing: group.members().configuration != members.configuration,
         term,
         last_index,
-        bytes: view.approximate_bytes(group.range).ok().flatten().unwrap_or(0),
+        bytes,
         writes_per_second: per_second(group.load.writes.swap(0, Ordering::Relaxed)),
         reads_per_second: per_second(group.load.reads.swap(0, Ordering::Relaxed)),
         followers: progress

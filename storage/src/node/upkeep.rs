@@ -56,12 +56,21 @@ impl Node {
     async fn upkeep(&self) {
         self.shared.log.retry();
         let pinned = self.shared.log.pinned();
+        let expiring = self.is_anything_due().await;
         for group in self.groups() {
             group.shorten_log(pinned.contains(&group.range)).await;
-            if group.leads() {
+            if expiring && group.leads() {
                 self.expire(&group).await;
             }
         }
+    }
+
+    /// Whether any range may have values whose time is over. Looking once for all of them is what makes
+    /// many idle ranges cheap.
+    async fn is_anything_due(&self) -> bool {
+        let (store, now) = (Arc::clone(self.store()), self.shared.config.clock.wall());
+        // What cannot be read is met again where it is looked for, range by range.
+        runtime::blocking(move || store.view()?.is_anything_due(now)).await.unwrap_or(true)
     }
 
     /// Removes values of a range whose time is over. Reads do not see them before that either.

@@ -1,16 +1,16 @@
 //! Reads: everything asked of one [`View`] is of one moment.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
-use redb::{ReadTransaction, ReadableTable as _, ReadableTableMetadata as _};
+use redb::{ReadOnlyTable, ReadTransaction, ReadableTable as _, ReadableTableMetadata as _};
 
 use super::{
     fault::Fault,
     group::{Group, GroupRow, Phase},
     page_file::PageFile,
     state_file::fault_of,
-    tables::{Decision, GROUPS, Lock, SpaceReads},
+    tables::{Decision, GROUPS, Lock, SPACES, SpaceReads, definition},
 };
 use crate::{
     action::{Refusal, TransactionId},
@@ -67,15 +67,16 @@ impl View {
 
     /// All groups, by range.
     pub(crate) fn groups(&self) -> Result<Vec<Group>, StorageError> {
-        self.try_groups().map_err(|fault| self.error(fault))
+        let rows = self.try_group_rows().map_err(|fault| self.error(fault))?;
+        Ok(rows.into_iter().map(|row| row.group).collect())
     }
 
-    fn try_groups(&self) -> Result<Vec<Group>, Fault> {
+    fn try_group_rows(&self) -> Result<Vec<GroupRow>, Fault> {
         let table = self.transaction.open_table(GROUPS)?;
         let mut groups = Vec::new();
         for row in table.iter()? {
             let (_, row) = row?;
-            groups.push(GroupRow::decode(row.value()).map_err(Fault::row("groups"))?.group);
+            groups.push(GroupRow::decode(row.value()).map_err(Fault::row("groups"))?);
         }
         Ok(groups)
     }
@@ -112,7 +113,14 @@ impl View {
         }
     }
 
+    /// All groups by range, each with about as many bytes as its keys and values have.
+    pub(crate) fn groups_and_bytes(&self) -> Result<BTreeMap<RangeId, (Group, u64)>, StorageError> {
+        let rows = self.try_group_rows().map_err(|fault| self.error(fault))?;
+        Ok(rows.into_iter().map(|row| (row.group.descriptor.id, (row.group, row.bytes))).collect())
+    }
+
     /// About how many bytes the keys and values of a range have: exact but for what a split estimates.
+    #[cfg(test)]
     pub(crate) fn approximate_bytes(&self, range: RangeId) -> Result<Option<u64>, StorageError> {
         Ok(self.group_row(range)?.map(|row| row.bytes))
     }
@@ -138,23 +146,27 @@ impl View {
         keys: &[Key],
         now: Timestamp,
     ) -> Result<Read<Vec<Option<Value>>>, Fault> {
-        let tables = SpaceReads::open(&self.transaction, space)?;
-        let (locked, expiring) = (!tables.locks.is_empty()?, !tables.expiries.is_empty()?);
+        // Opening a table costs about as much as a look into it: no more of them than are needed.
+        let tables = definition(space);
+        let data = self.transaction.open_table(tables.data)?;
+        let locked = self.transaction.open_table(tables.locks)?;
+        let expiries = self.transaction.open_table(tables.expiries)?;
+        let (is_locked, expiring) = (!locked.is_empty()?, !expiries.is_empty()?);
         let (mut found, mut locks) = (vec![None; keys.len()], Vec::new());
         let mut sorted: Vec<(&Key, &mut Option<Value>)> = keys.iter().zip(&mut found).collect();
         if !sorted.is_sorted_by_key(|(key, _)| *key) {
             sorted.sort_by_key(|(key, _)| *key);
         }
         for (key, value) in sorted {
-            if locked && let Some(lock) = find_lock(&tables, key)? {
+            if is_locked && let Some(lock) = find_lock(&locked, key)? {
                 locks.push(lock);
             }
-            if expiring && is_over(&tables, key, now)? {
+            if expiring && is_over(&expiries, key, now)? {
                 continue;
             }
             // Copied: a page kept by a caller would keep its whole read transaction alive, and with it
             // every page that is freed meanwhile.
-            *value = tables.data.get(key.as_ref())?.map(|found| Value::copy_from_slice(found.value()));
+            *value = data.get(key.as_ref())?.map(|found| Value::copy_from_slice(found.value()));
         }
         locks.dedup_by(|a, b| a.key == b.key);
         Ok(Read { found, locks })
@@ -191,7 +203,7 @@ impl View {
         let mut bytes = 0_usize;
         for item in tables.data.range::<&[u8]>(keys.bounds())? {
             let (key, value) = item?;
-            if expiring && is_over(&tables, key.value(), now)? {
+            if expiring && is_over(&tables.expiries, key.value(), now)? {
                 continue;
             }
             let full = page.entries.len() >= limit.entries || bytes >= limit.bytes;
@@ -253,7 +265,7 @@ impl View {
         limit: ScanLimit,
     ) -> Result<Read<DequePage>, Fault> {
         let tables = SpaceReads::open(&self.transaction, space)?;
-        let locks = find_lock(&tables, key)?.into_iter().collect();
+        let locks = find_lock(&tables.locks, key)?.into_iter().collect();
         let Some((first, next)) = tables.deques.get(key.as_ref())?.map(|row| row.value()) else {
             return Ok(Read { found: DequePage { length: 0, elements: Vec::new() }, locks });
         };
@@ -279,7 +291,7 @@ impl View {
 
     /// The lock on `key`.
     pub(crate) fn lock(&self, space: Space, key: &Key) -> Result<Option<LockFound>, StorageError> {
-        find_lock(&self.reads(space)?, key).map_err(|fault| self.error(fault))
+        find_lock(&self.reads(space)?.locks, key).map_err(|fault| self.error(fault))
     }
 
     /// Whether a transaction is committed, if that is decided and not forgotten; asked of the range
@@ -309,6 +321,20 @@ impl View {
         let tables = self.reads(range.space)?;
         find_locks(&tables, &range.keys, limit, |lock| lock.deadline <= now)
             .map_err(|fault| self.error(fault))
+    }
+
+    /// Whether the time of any value is over, in any range.
+    pub(crate) fn is_anything_due(&self, now: Timestamp) -> Result<bool, StorageError> {
+        let look = || {
+            for space in SPACES {
+                let queue = self.transaction.open_table(definition(space).expiry_queue)?;
+                if queue.first()?.is_some_and(|(row, _)| row.value().0 <= now.0) {
+                    return Ok(true);
+                }
+            }
+            Ok::<_, Fault>(false)
+        };
+        look().map_err(|fault| self.error(fault))
     }
 
     /// Entries of a range whose time is over, the oldest first, for its leader to remove.
@@ -367,12 +393,15 @@ impl View {
     }
 }
 
-fn is_over(tables: &SpaceReads, key: &[u8], now: Timestamp) -> Result<bool, Fault> {
-    Ok(tables.expiries.get(key)?.is_some_and(|until| until.value() <= now.0))
+fn is_over(expiries: &ReadOnlyTable<&'static [u8], u64>, key: &[u8], now: Timestamp) -> Result<bool, Fault> {
+    Ok(expiries.get(key)?.is_some_and(|until| until.value() <= now.0))
 }
 
-fn find_lock(tables: &SpaceReads, key: &[u8]) -> Result<Option<LockFound>, Fault> {
-    let row = tables.locks.get(key)?;
+fn find_lock(
+    locks: &ReadOnlyTable<&'static [u8], &'static [u8]>,
+    key: &[u8],
+) -> Result<Option<LockFound>, Fault> {
+    let row = locks.get(key)?;
     row.map(|row| lock_found(key, row.value())).transpose()
 }
 
