@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use bytes::Bytes;
 use genomdb_storage::{
-    Config, KeyRange, ScanLimit, Storage, StorageError, WriteBatch,
+    Config, KeyRange, Sabotage, ScanLimit, Storage, StorageError, WriteBatch,
     testing::{Fault, SimulatedDisk},
 };
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
@@ -17,12 +17,13 @@ type Model = BTreeMap<Bytes, Bytes>;
 
 const FOLDER: &str = "/data";
 
-fn config(disk: &SimulatedDisk) -> Config {
+fn config(disk: &SimulatedDisk, sabotage: Sabotage) -> Config {
     Config {
         cache_bytes: 1 << 20,
         segment_bytes: 64 << 10,
         checkpoint_bytes: 100 << 10,
         disk: Arc::new(disk.clone()),
+        sabotage,
         ..Config::default()
     }
 }
@@ -116,14 +117,14 @@ fn run(
 }
 
 /// One life after another, each ended by a power cut; an error says what was lost.
-fn check(seed: u64, mutation: Option<Fault>) -> Result<(), String> {
+fn check(seed: u64, mutation: Option<Fault>, sabotage: Sabotage) -> Result<(), String> {
     let mut random = StdRng::seed_from_u64(seed);
     let mut disk = SimulatedDisk::new();
     let mut history = History { states: vec![Model::new()], acknowledged: 0 };
     for life in 0..3 {
         mutation.into_iter().for_each(|fault| disk.inject(fault));
         disk.inject(Fault::Crash(random.random_range(0..120)));
-        if let Ok(storage) = Storage::open(FOLDER, config(&disk)) {
+        if let Ok(storage) = Storage::open(FOLDER, config(&disk, sabotage)) {
             let found = content(&storage);
             let rest = history.states.get(history.acknowledged..).unwrap();
             let Some(at) = rest.iter().position(|state| *state == found) else {
@@ -139,7 +140,7 @@ fn check(seed: u64, mutation: Option<Fault>) -> Result<(), String> {
         }
         disk = disk.after_power_cut(random.random());
     }
-    let storage = Storage::open(Path::new(FOLDER), config(&disk))
+    let storage = Storage::open(Path::new(FOLDER), config(&disk, sabotage))
         .map_err(|error| format!("not opened at the end: {error}"))?;
     let found = content(&storage);
     let rest = history.states.get(history.acknowledged..).unwrap();
@@ -157,7 +158,7 @@ fn seeds() -> std::ops::Range<u64> {
 #[test]
 fn acknowledged_batches_survive_a_power_cut() {
     for seed in seeds() {
-        if let Err(lost) = check(seed, None) {
+        if let Err(lost) = check(seed, None, Sabotage::default()) {
             panic!("GENOMDB_SEED={seed}: {lost}");
         }
     }
@@ -166,5 +167,12 @@ fn acknowledged_batches_survive_a_power_cut() {
 /// The harness is worth something only if it sees a store that does not fsync fail.
 #[test]
 fn a_dropped_fsync_is_noticed() {
-    assert!((0..60).any(|seed| check(seed, Some(Fault::IgnoreSync)).is_err()));
+    assert!((0..60).any(|seed| check(seed, Some(Fault::IgnoreSync), Sabotage::default()).is_err()));
+}
+
+/// The same of a log that does not ask for one.
+#[test]
+fn harness_a_log_without_fsync_is_noticed() {
+    let sabotage = Sabotage { no_fsync: true, ..Sabotage::default() };
+    assert!((0..60).any(|seed| check(seed, None, sabotage).is_err()));
 }
