@@ -171,6 +171,8 @@ impl Client {
                         // The rest of the keys goes on in the child, from its first entry.
                         let at = child.keys.start;
                         if keys.end.as_ref().is_none_or(|end| at < *end) {
+                            // No more than was watched, if it was cut before that.
+                            let at = at.max(keys.start.clone());
                             let child_keys = KeyRange { start: at.clone(), end: keys.end.take() };
                             let index = crate::log_id::LogId::BIRTH.index;
                             page.positions.push(Position { range: child.id, keys: child_keys, index });
@@ -180,7 +182,9 @@ impl Client {
                     Change::Split { .. } => {}
                 }
             }
-            page.positions.push(Position { range: position.range, keys, index: events.through });
+            if !keys.is_empty() || page.positions.is_empty() {
+                page.positions.push(Position { range: position.range, keys, index: events.through });
+            }
             return Ok(());
         }
     }
