@@ -6,7 +6,7 @@ use super::{Client, call::Attempt};
 use crate::{
     error::StorageError,
     kv::{End, Key, KeyRange, Value},
-    range::{RangeId, Space},
+    range::{RangeDescriptor, RangeId, Space},
     rpc::{Answer, Request, Route, decode_events},
     state::Change,
 };
@@ -122,13 +122,16 @@ impl Client {
     ) -> Result<(), StorageError> {
         let mut patience = self.patience();
         loop {
-            let route = self.locate(Space::User, &position.keys.start, &mut patience).await?;
             let range = position.range;
-            let route = if route.descriptor.id == range {
-                route
-            } else {
-                Route { descriptor: crate::range::RangeDescriptor { id: range, ..route.descriptor }, ..route }
+            let known = self.routes.read().by_id(range);
+            let found = match known {
+                Some(route) => route,
+                None => self.locate(Space::User, &position.keys.start, &mut patience).await?,
             };
+            // A range that was just split off, or has shrunk, is where the other half is.
+            let (found_id, nodes, leader) = (found.descriptor.id, found.nodes, found.leader);
+            let descriptor = RangeDescriptor { id: range, ..found.descriptor };
+            let route = Route { descriptor, nodes, leader };
             let (keys, after) = (position.keys.clone(), position.index);
             let request = Request::Watch { range, keys, after, wait };
             let events = match self.attempt(&route, request, patience.left() + wait).await {
@@ -143,6 +146,10 @@ impl Client {
                 | Attempt::Moved(reason)
                 | Attempt::Again(reason)
                 | Attempt::Unknown(reason) => {
+                    if found_id != range {
+                        // The answer tells nothing about what was found: it may be of long ago.
+                        self.routes.write().forget(found_id);
+                    }
                     patience.wait(reason).await?;
                     continue;
                 }
@@ -164,6 +171,8 @@ impl Client {
                         // The rest of the keys goes on in the child, from its first entry.
                         let at = child.keys.start;
                         if keys.end.as_ref().is_none_or(|end| at < *end) {
+                            // No more than was watched, if it was cut before that.
+                            let at = at.max(keys.start.clone());
                             let child_keys = KeyRange { start: at.clone(), end: keys.end.take() };
                             let index = crate::log_id::LogId::BIRTH.index;
                             page.positions.push(Position { range: child.id, keys: child_keys, index });
@@ -173,7 +182,9 @@ impl Client {
                     Change::Split { .. } => {}
                 }
             }
-            page.positions.push(Position { range: position.range, keys, index: events.through });
+            if !keys.is_empty() || page.positions.is_empty() {
+                page.positions.push(Position { range: position.range, keys, index: events.through });
+            }
             return Ok(());
         }
     }

@@ -3,9 +3,11 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use openraft::AsyncRuntime as _;
+use rand::Rng as _;
 
 use super::{callers::PROCESSES, network::Rules, trace::now, world::World};
 use crate::{
+    kv::Key,
     placement::{NodeState, Status},
     range::{NodeId, RangeId, Space},
     rpc::Admin,
@@ -94,6 +96,21 @@ fn trouble(world: &World, status: &Status) -> Option<String> {
         .into_iter()
         .find(|range| !known.contains(range))
         .map(|range| format!("range {range} is unknown"))
+}
+
+/// Splits the keys into a few ranges before anything else is done, so that transactions reach several.
+pub(super) async fn split_first(world: &Arc<World>) -> Result<(), String> {
+    const PLACES: [&str; 3] = ["k-r1", "g", "o"];
+    let count = world.draw(|random| random.random_range(0..=PLACES.len()));
+    for place in PLACES.iter().take(count) {
+        let at = Key::from(*place);
+        let found = world.descriptors().into_iter();
+        let mut found = found.filter(|range| range.space == Space::User && range.keys.contains(&at));
+        let Some(range) = found.next() else { continue };
+        world.ask(Admin::Split { range: range.id, at: Some(at) }, Duration::from_secs(5)).await?;
+        wait_well(world, Duration::from_secs(30)).await?;
+    }
+    Ok(())
 }
 
 /// How every replica sees its group, for a reader who has to find out what is wrong.

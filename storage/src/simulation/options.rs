@@ -130,7 +130,6 @@ impl Options {
                 heartbeat_interval: Duration::from_millis(150),
                 election_timeout: Duration::from_millis(600),
                 snapshot_timeout: Duration::from_secs(2),
-                log_entries_kept: 16,
                 log_bytes_max: 8 << 10,
             },
             sabotage: self.sabotage,

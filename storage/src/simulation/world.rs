@@ -178,6 +178,7 @@ impl World {
             self.check_broken()?;
         }
         heal::wait_well(self, Duration::from_secs(60)).await.map_err(|what| format!("at first: {what}"))?;
+        heal::split_first(self).await?;
         self.trace.event(format_args!("the cluster stands"));
         callers::open_bank(self).await?;
         let watcher = callers::begin_watch(self).await?;
