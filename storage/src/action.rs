@@ -69,8 +69,8 @@ pub(crate) enum Response {
     Split { parent: RangeDescriptor, child: RangeDescriptor },
     /// What was decided, now or before: whether the transaction is committed.
     Decided { committed: bool },
-    /// xxh3 over the keys and values of the range.
-    Verified { checksum: u64 },
+    /// The state as of this entry is to be checked.
+    Verified,
 }
 
 /// What an operation that computes gave.

@@ -3,7 +3,14 @@
 //!
 //! It is one async function: a thread of its own runs it, or a task of the simulation.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use openraft::{AsyncRuntime, Instant as _};
 use tokio::sync::{mpsc, oneshot};
@@ -12,6 +19,7 @@ use crate::{
     action::Response,
     error::StorageError,
     health::Health,
+    log::Log,
     log_id::LogId,
     range::RangeId,
     runtime::Runtime,
@@ -43,12 +51,15 @@ enum Work {
 #[derive(Clone)]
 pub(crate) struct Applier {
     work: mpsc::UnboundedSender<Work>,
+    /// Whether nothing waits for space any more.
+    stopping: Arc<AtomicBool>,
 }
 
 /// The writer, not yet running.
 pub(crate) struct Worker {
     store: Arc<Store>,
     health: Arc<Health>,
+    log: Log,
     inbox: mpsc::UnboundedReceiver<Work>,
     checkpoint_bytes: u64,
     checkpoint_interval: Duration,
@@ -65,6 +76,7 @@ impl Applier {
     pub(crate) fn new(
         store: Arc<Store>,
         health: Arc<Health>,
+        log: Log,
         checkpoint_bytes: u64,
         checkpoint_interval: Duration,
     ) -> (Self, Worker) {
@@ -72,6 +84,7 @@ impl Applier {
         let worker = Worker {
             store,
             health,
+            log,
             inbox,
             checkpoint_bytes,
             checkpoint_interval,
@@ -79,7 +92,7 @@ impl Applier {
             due: None,
             durable: None,
         };
-        (Self { work }, worker)
+        (Self { work, stopping: Arc::default() }, worker)
     }
 
     /// Applies entries of a group that follow what it has applied; visible when it returns.
@@ -113,6 +126,41 @@ impl Applier {
             }))
         })
         .await
+    }
+
+    /// Runs something that writes to the state, again and again while the disk is full: for callers that
+    /// an error would end for good.
+    pub(crate) async fn run_when_space<T: Send + 'static>(
+        &self,
+        run: impl Fn(&Store) -> Result<T, StorageError> + Clone + Send + 'static,
+    ) -> Result<T, StorageError> {
+        loop {
+            match self.run(run.clone()).await {
+                Err(error) if error.is_full() => self.wait_for_space().await?,
+                done => return done,
+            }
+        }
+    }
+
+    /// As [`Applier::checkpoint`], for callers that an error would end for good.
+    pub(crate) async fn checkpoint_when_space(&self) -> Result<BTreeMap<RangeId, Group>, StorageError> {
+        loop {
+            match self.checkpoint().await {
+                Err(error) if error.is_full() => self.wait_for_space().await?,
+                done => return done,
+            }
+        }
+    }
+
+    async fn wait_for_space(&self) -> Result<(), StorageError> {
+        const TRY_EVERY: Duration = Duration::from_millis(250);
+        Runtime::sleep(TRY_EVERY).await;
+        if self.stopping.load(Ordering::Acquire) { Err(StorageError::Closed) } else { Ok(()) }
+    }
+
+    /// Lets nobody wait for space any more.
+    pub(crate) fn give_up(&self) {
+        self.stopping.store(true, Ordering::Release);
     }
 
     /// Stops the writer behind everything that was asked before.
@@ -199,7 +247,8 @@ impl Worker {
         }
         match self.store.checkpoint() {
             Ok(Some(durable)) => {
-                self.health.applied_durably(self.dirty_bytes);
+                self.health.not_full();
+                durable.iter().for_each(|(range, group)| self.log.flushed(*range, group.applied.index));
                 (self.due, self.dirty_bytes) = (None, 0);
                 self.durable = Some(durable.clone());
                 Ok(durable)

@@ -9,6 +9,7 @@ mod call;
 mod discover;
 mod read;
 mod routes;
+mod sweep;
 mod transaction;
 mod watch;
 mod write;
@@ -24,6 +25,7 @@ use std::{
 use openraft::{AsyncRuntime, Instant as _};
 use parking_lot::{Mutex, RwLock};
 
+pub(crate) use sweep::sweep;
 pub use watch::{Position, WatchEvent, WatchPage};
 pub(crate) use write::Transacted;
 
@@ -104,6 +106,7 @@ impl Patience {
     async fn wait(&mut self, reason: impl Into<String>) -> Result<(), StorageError> {
         const PAUSE_MAX: Duration = Duration::from_millis(200);
         self.reason = reason.into();
+        tracing::debug!(reason = self.reason, "a request is tried again");
         if Instant::now() + self.pause >= self.deadline {
             return Err(self.expired());
         }

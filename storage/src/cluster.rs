@@ -20,6 +20,11 @@ use self::{
     healing::Watcher,
     start::{Current, listen},
 };
+#[cfg(simulation)]
+pub(crate) use self::{
+    peers::PeersFile,
+    start::{identity, join, take_part},
+};
 use crate::{
     block_on::block_on,
     client::Client,
@@ -138,8 +143,10 @@ fn door(addresses: &[String], config: &Config) -> Result<Door, StorageError> {
     let identity = network::Identity::new(NodeId(0), 0);
     let (book, options) = (AddressBook::new(), NetworkOptions::default());
     let transport = Arc::new(TcpTransport::new(book, identity, options, threads.handle()));
-    let client = Client::new(None, transport, addresses.to_vec(), config.clone());
-    Ok(Door::Own { client: Arc::new(client), threads })
+    let client = Arc::new(Client::new(None, transport, addresses.to_vec(), config.clone()));
+    let acquainted = Client::stay_acquainted(Arc::downgrade(&client));
+    drop(threads.handle().spawn(acquainted));
+    Ok(Door::Own { client, threads })
 }
 
 impl Storage {

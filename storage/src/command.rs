@@ -11,49 +11,38 @@
 use bytes::{BufMut as _, Bytes, BytesMut};
 
 use crate::{
-    fields::{self, Reason, put_length, take_bytes, take_i64, take_timestamp, take_u8, take_u32},
+    fields::{self, Reason, put_bytes, put_length, take_bytes, take_i64, take_timestamp, take_u8, take_u32},
     kv::{Condition, End, KeyRange, Operation, Transaction, WriteBatch},
 };
 
-/// Values from this size on go to the log from where they are; smaller ones are cheaper to copy.
-const BORROWED_VALUE_BYTES_MIN: usize = 1024;
-
-/// Encodes a transaction, in pieces: large values are not copied.
-pub(crate) fn encode(transaction: &Transaction) -> Vec<Bytes> {
-    let mut pieces =
-        Pieces { text: BytesMut::new(), pieces: Vec::new(), borrowed_bytes_min: BORROWED_VALUE_BYTES_MIN };
-    encode_transaction(transaction, &mut pieces);
-    pieces.finish()
+/// Encodes a transaction.
+#[cfg(test)]
+pub(crate) fn encode(transaction: &Transaction) -> Bytes {
+    let mut text = BytesMut::new();
+    encode_into(transaction, &mut text);
+    text.freeze()
 }
 
-/// Appends a transaction to `text`, in one piece.
+/// Appends a transaction to `text`.
 pub(crate) fn encode_into(transaction: &Transaction, text: &mut BytesMut) {
-    let operations = transaction.batch.operations().len() + transaction.conditions.len();
-    text.reserve(transaction.batch.bytes() as usize + 32 * operations + 8);
-    let mut pieces =
-        Pieces { text: std::mem::take(text), pieces: Vec::new(), borrowed_bytes_min: usize::MAX };
-    encode_transaction(transaction, &mut pieces);
-    *text = pieces.text;
-}
-
-fn encode_transaction(transaction: &Transaction, pieces: &mut Pieces) {
     let Transaction { conditions, batch } = transaction;
-    put_length(&mut pieces.text, conditions.len());
+    text.reserve(batch.bytes() as usize + 32 * (batch.operations().len() + conditions.len()) + 8);
+    put_length(text, conditions.len());
     for condition in conditions {
         let (tag, value) = match condition {
             Condition::Absent(_) => (1, None),
             Condition::Present(_) => (2, None),
             Condition::Equals(_, value) => (3, Some(value)),
         };
-        pieces.text.put_u8(tag);
-        pieces.bytes(condition.key());
-        value.into_iter().for_each(|value| pieces.bytes(value));
+        text.put_u8(tag);
+        put_bytes(text, condition.key());
+        value.into_iter().for_each(|value| put_bytes(text, value));
     }
-    put_length(&mut pieces.text, batch.operations().len());
-    batch.operations().iter().for_each(|operation| encode_operation(operation, pieces));
+    put_length(text, batch.operations().len());
+    batch.operations().iter().for_each(|operation| encode_operation(operation, text));
 }
 
-fn encode_operation(operation: &Operation, pieces: &mut Pieces) {
+fn encode_operation(operation: &Operation, text: &mut BytesMut) {
     let (tag, key, more) = match operation {
         Operation::Put(key, value) => (1, key, Some(value)),
         Operation::Delete(key) => (2, key, None),
@@ -64,40 +53,14 @@ fn encode_operation(operation: &Operation, pieces: &mut Pieces) {
         Operation::Push(key, _, value) => (7, key, Some(value)),
         Operation::Pop(key, _) => (8, key, None),
     };
-    pieces.text.put_u8(tag);
-    pieces.bytes(key);
-    more.into_iter().for_each(|more| pieces.bytes(more));
+    text.put_u8(tag);
+    put_bytes(text, key);
+    more.into_iter().for_each(|more| put_bytes(text, more));
     match operation {
-        Operation::PutUntil(_, _, until) => pieces.text.put_u64_le(until.0),
-        Operation::Add(_, change) => pieces.text.put_i64_le(*change),
-        Operation::Push(_, end, _) | Operation::Pop(_, end) => pieces.text.put_u8(*end as u8),
+        Operation::PutUntil(_, _, until) => text.put_u64_le(until.0),
+        Operation::Add(_, change) => text.put_i64_le(*change),
+        Operation::Push(_, end, _) | Operation::Pop(_, end) => text.put_u8(*end as u8),
         Operation::Put(..) | Operation::Delete(_) | Operation::DeleteRange(_) => {}
-    }
-}
-
-struct Pieces {
-    text: BytesMut,
-    pieces: Vec<Bytes>,
-    /// From this length on bytes are a piece of their own.
-    borrowed_bytes_min: usize,
-}
-
-impl Pieces {
-    fn bytes(&mut self, bytes: &Bytes) {
-        put_length(&mut self.text, bytes.len());
-        if bytes.len() < self.borrowed_bytes_min {
-            self.text.put_slice(bytes);
-        } else {
-            self.pieces.push(self.text.split().freeze());
-            self.pieces.push(bytes.clone());
-        }
-    }
-
-    fn finish(mut self) -> Vec<Bytes> {
-        if !self.text.is_empty() {
-            self.pieces.push(self.text.freeze());
-        }
-        self.pieces
     }
 }
 
@@ -197,7 +160,7 @@ pub(crate) mod tests {
     proptest! {
         #[test]
         fn decode_inverts_encode(transaction in transaction()) {
-            let bytes = Bytes::from(encode(&transaction).concat());
+            let bytes = encode(&transaction);
             prop_assert_eq!(decode(bytes), Ok(transaction));
         }
 
@@ -208,7 +171,7 @@ pub(crate) mod tests {
 
         #[test]
         fn a_part_is_refused(transaction in transaction(), cut in any::<prop::sample::Index>()) {
-            let bytes = Bytes::from(encode(&transaction).concat());
+            let bytes = encode(&transaction);
             let cut = cut.index(bytes.len());
             prop_assert!(decode(bytes.slice(..cut)).is_err());
         }

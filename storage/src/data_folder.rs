@@ -110,15 +110,22 @@ fn lock(folder: &Path, disk: &dyn Disk) -> Result<Arc<dyn DiskFile>, StorageErro
             since,
         });
     }
+    // Told to the curious only, so a full disk does not keep us from reading.
+    let _told = file.set_len(0).and_then(|()| file.write_all_at(holder().as_bytes(), 0));
+    Ok(file)
+}
+
+/// Who holds the folder, in a simulation always the same.
+fn holder() -> String {
+    if cfg!(simulation) {
+        return "0\n0\nsimulation\n".to_owned();
+    }
     let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
     let program = std::env::current_exe()
         .ok()
         .and_then(|path| path.file_name().map(|name| name.to_string_lossy().into_owned()))
         .unwrap_or_else(|| "unknown".to_owned());
-    let text = format!("{}\n{since}\n{program}\n", std::process::id());
-    // Told to the curious only, so a full disk does not keep us from reading.
-    let _told = file.set_len(0).and_then(|()| file.write_all_at(text.as_bytes(), 0));
-    Ok(file)
+    format!("{}\n{since}\n{program}\n", std::process::id())
 }
 
 /// Reads `FORMAT`, or writes it if the folder is new.

@@ -211,6 +211,15 @@ impl StorageError {
         Self::Io { operation, path: path.into(), source: Arc::new(source) }
     }
 
+    /// Whether the disk is full: the same may work when there is space.
+    pub(crate) fn is_full(&self) -> bool {
+        match self {
+            Self::DiskFull { .. } => true,
+            Self::Io { source, .. } => is_disk_full(source),
+            _ => false,
+        }
+    }
+
     /// Whether stored bytes are damaged, so that what they were must come from elsewhere.
     pub(crate) fn is_damage(&self) -> bool {
         match self {

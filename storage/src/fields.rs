@@ -1,4 +1,7 @@
-//! The fields of entries, rows and chunks: little-endian numbers, and bytes behind their length.
+//! The fields of everything that is stored or sent: little-endian numbers, and bytes behind their length.
+//! Nothing is believed on reading.
+
+mod message;
 
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 
@@ -7,6 +10,8 @@ use crate::{
     log_id::LogId,
     range::{RangeDescriptor, RangeId, Space},
 };
+
+pub(crate) use message::{Reader, Writer};
 
 /// Why bytes are not what they should be.
 pub(crate) type Reason = &'static str;

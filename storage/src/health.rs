@@ -11,7 +11,7 @@ use std::{
 
 use parking_lot::Mutex;
 
-use crate::{disk::Disk, error::StorageError};
+use crate::{disk::Disk, error::StorageError, log::Log};
 
 /// What writers of a node ask before they begin, and tell when they fail.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub(crate) struct Health {
     folder: PathBuf,
     disk: Arc<dyn Disk>,
     reserve_bytes: u64,
-    /// Bytes in the log that no checkpoint of the state has.
+    /// Bytes in the log that no checkpoint of the state has, when that was last asked.
     unflushed_bytes: AtomicU64,
     /// Whether the last attempt to write found no space.
     full: AtomicBool,
@@ -85,8 +85,7 @@ impl Health {
     /// Refuses a write for which there may not be space, before any of it is written.
     ///
     /// The state file grows long after a write is acknowledged, so everything on its way there counts.
-    /// `log_missing` is what the log lacks, if that is why it stands still.
-    pub(crate) fn check_space(&self, bytes: u64, log_missing: Option<u64>) -> Result<(), StorageError> {
+    pub(crate) fn check_space(&self, bytes: u64, log: &Log) -> Result<(), StorageError> {
         if let Some(error) = self.poisoned() {
             return Err(error);
         }
@@ -94,6 +93,8 @@ impl Health {
             .disk
             .free_bytes(&self.folder)
             .map_err(|error| StorageError::io("measure the disk of", &self.folder, error))?;
+        let log_missing = log.full();
+        self.unflushed_bytes.store(log.unflushed_bytes(), Ordering::Relaxed);
         let needed = self.needed_bytes(bytes, log_missing.unwrap_or(0));
         let full = available < needed || log_missing.is_some();
         self.full.store(full, Ordering::Relaxed);
@@ -110,17 +111,9 @@ impl Health {
         StorageError::DiskFull { path: self.folder.clone(), available, needed: self.needed_bytes(bytes, 0) }
     }
 
-    /// So many bytes went to the log.
-    pub(crate) fn logged(&self, bytes: u64) {
-        self.unflushed_bytes.fetch_add(bytes, Ordering::Relaxed);
-    }
-
-    /// So many bytes of what was logged are durable in the state.
-    pub(crate) fn applied_durably(&self, bytes: u64) {
+    /// The state takes writes.
+    pub(crate) fn not_full(&self) {
         self.full.store(false, Ordering::Relaxed);
-        let _before = self
-            .unflushed_bytes
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |before| Some(before.saturating_sub(bytes)));
     }
 
     fn needed_bytes(&self, bytes: u64, log_bytes: u64) -> u64 {

@@ -1,17 +1,18 @@
-//! An ordered key-value store of opaque bytes; it knows no genomics.
+//! A replicated, ordered key-value store of opaque bytes; it knows no genomics.
 //!
 //! ```text
-//! write   batch → log: append, one fsync for all that wait → redb: apply → acknowledged
+//! write   batch → ranges of keys → each range's Raft group: log of a majority, one fsync for all that wait
+//!               → redb: applied → acknowledged
 //!                 … later, one durable commit of redb; the log forgets what is before it
-//! read    keys → one redb read transaction → bytes
-//! open    redb at its last durable commit → replay the log behind it
+//! read    keys → the range's leader, sure to lead still → one redb read transaction → bytes
+//! open    redb at its last durable commit → the log behind it
 //! ```
 //! - What [`Storage::write`] acknowledged is durable, and every later read sees it.
-//! - A batch takes effect whole or not at all, through any crash.
+//! - A transaction takes effect whole or not at all, through any crash.
 //! - Stored bytes that are not what was written are an error that names them, never data.
-//! - After a failed write or fsync nothing more is written; reads go on.
+//! - After a failed write or fsync a node writes nothing more; reads go on.
 //!
-//! `docs/on-disk-format.md` describes the folder.
+//! A folder that one process has alone is a cluster of one node. `docs/on-disk-format.md` describes it.
 
 mod action;
 mod applier;
@@ -27,10 +28,8 @@ mod error;
 mod fields;
 mod health;
 mod kv;
-#[allow(dead_code)]
 mod log;
 mod log_id;
-#[allow(dead_code)]
 mod network;
 mod node;
 pub mod placement;
@@ -39,14 +38,12 @@ mod range;
 mod rpc;
 mod runtime;
 mod set_aside;
-#[allow(dead_code)]
+#[cfg(all(test, simulation))]
+mod simulation;
 mod state;
 mod storage;
 #[cfg(feature = "testing")]
 pub mod testing;
-#[allow(dead_code)]
-mod wal;
-mod wire;
 
 pub use action::{OperationResult, Session, TransactionId};
 pub use client::{Position, WatchEvent, WatchPage};

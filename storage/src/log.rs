@@ -94,6 +94,8 @@ pub(crate) struct LogOptions {
     pub(crate) reserve_bytes: u64,
     /// A random number: what an earlier life of a file left in it is none of this one's records.
     pub(crate) salt: u64,
+    /// Says that things are durable without asking the disk: for tests that must notice.
+    pub(crate) no_fsync: bool,
 }
 
 /// What is called when something is durable, or when it is known that it will not be; by the worker,

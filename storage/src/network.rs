@@ -30,7 +30,7 @@ use futures_util::future::BoxFuture;
 pub(crate) use address_book::AddressBook;
 pub(crate) use call_error::CallError;
 pub(crate) use client::TcpTransport;
-pub(crate) use options::{Identity, Jitter, NetworkOptions};
+pub(crate) use options::{Identity, NetworkOptions};
 pub(crate) use server::Server;
 
 use crate::{range::NodeId, rpc::Peer};

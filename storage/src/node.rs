@@ -80,6 +80,11 @@ impl Node {
         self.placement.read().is_none()
     }
 
+    /// Whether it was told to stop.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(std::sync::atomic::Ordering::Acquire)
+    }
+
     pub(crate) fn store(&self) -> &Arc<Store> {
         &self.shared.store
     }

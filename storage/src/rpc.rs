@@ -19,9 +19,9 @@ use bytes::Bytes;
 
 use crate::{
     action::TransactionId,
+    fields::{Reader, Reason, Writer},
     kv::{Key, KeyRange, Timestamp},
-    range::{NodeId, RangeDescriptor, RangeId, Space},
-    wire::{Malformed, Reader, Writer},
+    range::{NodeId, RangeDescriptor},
 };
 
 /// A lock that a read met.
@@ -40,7 +40,7 @@ impl Lock {
         writer.bytes(&lock.key).u128(lock.id.0).bytes(&lock.primary).u64(lock.deadline.0);
     }
 
-    fn read(reader: &mut Reader) -> Result<Self, Malformed> {
+    fn read(reader: &mut Reader) -> Result<Self, Reason> {
         Ok(Self {
             key: reader.bytes()?,
             id: TransactionId(reader.u128()?),
@@ -61,7 +61,7 @@ pub(crate) struct Route {
 
 impl Route {
     fn write(writer: &mut Writer, route: &Self) {
-        write_descriptor(writer, &route.descriptor);
+        writer.descriptor(&route.descriptor);
         writer
             .list(route.nodes.iter(), |writer, node| {
                 writer.u64(node.0);
@@ -71,9 +71,9 @@ impl Route {
             });
     }
 
-    fn read(reader: &mut Reader) -> Result<Self, Malformed> {
+    fn read(reader: &mut Reader) -> Result<Self, Reason> {
         let node = |reader: &mut Reader| reader.u64().map(NodeId);
-        let descriptor = read_descriptor(reader)?;
+        let descriptor = reader.descriptor()?;
         Ok(Self { descriptor, nodes: reader.list(node)?, leader: reader.option(node)? })
     }
 }
@@ -84,24 +84,8 @@ pub(crate) fn write_key_range(writer: &mut Writer, range: &KeyRange) {
     });
 }
 
-pub(crate) fn read_key_range(reader: &mut Reader) -> Result<KeyRange, Malformed> {
+pub(crate) fn read_key_range(reader: &mut Reader) -> Result<KeyRange, Reason> {
     Ok(KeyRange { start: reader.bytes()?, end: reader.option(Reader::bytes)? })
-}
-
-pub(crate) fn write_descriptor(writer: &mut Writer, descriptor: &RangeDescriptor) {
-    writer.u64(descriptor.id.0).u8(descriptor.space as u8);
-    write_key_range(writer, &descriptor.keys);
-    writer.u64(descriptor.version);
-}
-
-pub(crate) fn read_descriptor(reader: &mut Reader) -> Result<RangeDescriptor, Malformed> {
-    let id = RangeId(reader.u64()?);
-    let space = match reader.u8()? {
-        0 => Space::User,
-        1 => Space::Placement,
-        _ => return Err("unknown space"),
-    };
-    Ok(RangeDescriptor { id, space, keys: read_key_range(reader)?, version: reader.u64()? })
 }
 
 /// Encodes the answer to a request.
@@ -123,7 +107,7 @@ pub(crate) fn encode_result(result: &Result<Answer, Failure>) -> Bytes {
 }
 
 /// Decodes the answer to a request.
-pub(crate) fn decode_result(bytes: Bytes) -> Result<Result<Answer, Failure>, Malformed> {
+pub(crate) fn decode_result(bytes: Bytes) -> Result<Result<Answer, Failure>, Reason> {
     let mut reader = Reader::new(bytes);
     let result = match reader.u8()? {
         0 => Ok(Answer::read(&mut reader)?),

@@ -104,7 +104,7 @@ pub(crate) fn random() -> u64 {
     #[cfg(simulation)]
     {
         use openraft::AsyncRuntime as _;
-        use rand10::RngCore as _;
+        use rand10::Rng as _;
         Runtime::thread_rng().next_u64()
     }
 }

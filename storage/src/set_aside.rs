@@ -92,6 +92,7 @@ impl SetAside {
             disk.sync_dir(&from)
         });
         moved.map_err(|error| StorageError::io("set aside damaged files in", &target, error))?;
+        // HEAL-1: the votes are gone with the log, so the state must be too.
         let incarnation = identity.incarnation.saturating_add(1).max(self.since);
         let identity = NodeIdentity { incarnation, ..identity };
         identity.write(folder, disk)?;
@@ -103,5 +104,85 @@ impl SetAside {
         let path = folder.join("ASIDE");
         let removed = disk.remove(&path).and_then(|()| disk.sync_dir(folder));
         removed.map_err(|error| StorageError::io("remove", &path, error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{
+        config::Config,
+        data_folder::DataFolder,
+        node::Opened,
+        range::NodeId,
+        testing::{Fault, SimulatedDisk},
+    };
+
+    const FOLDER: &str = "/data";
+    const NOW: Timestamp = Timestamp(1_000);
+
+    fn open(disk: &SimulatedDisk, founds: bool) -> Result<Opened, StorageError> {
+        let config = Config { cache_bytes: 1 << 20, disk: Arc::new(disk.clone()), ..Config::default() };
+        let new = NodeIdentity { node: NodeId(4), cluster: 9, incarnation: 2_000 };
+        Opened::open(DataFolder::open(Path::new(FOLDER), disk)?, config, new, founds)
+    }
+
+    /// A disk with a node whose state is damaged.
+    fn damaged() -> SimulatedDisk {
+        let disk = SimulatedDisk::new();
+        open(&disk, true).unwrap().close();
+        let disk = disk.after_kill();
+        assert!(disk.flip(&Path::new(FOLDER).join("state/0.redb"), 64 + 9, 1));
+        disk.after_kill()
+    }
+
+    fn kept(disk: &SimulatedDisk, name: &str) -> bool {
+        let path = Path::new(FOLDER).join("damaged-1000").join(name);
+        disk.files().iter().any(|(file, _)| *file == path)
+    }
+
+    /// HEAL-1: whatever crash comes, what opens is the damaged state, which is refused, or an empty one
+    /// of a higher incarnation; and the damaged files are there.
+    #[test]
+    fn a_crash_leaves_the_damage_or_an_empty_node() {
+        let mut done = false;
+        for number in 0.. {
+            let disk = damaged();
+            disk.inject(Fault::Crash(number));
+            let begun = SetAside::begin(Path::new(FOLDER), NOW, &disk).and_then(|_| open(&disk, false));
+            let opened = begun.map(|opened| opened.close()).is_ok();
+            let disk = disk.after_power_cut(number);
+            match open(&disk, false) {
+                Ok(opened) => {
+                    assert_eq!(opened.store.groups().unwrap(), []);
+                    assert!(opened.identity.incarnation > 2_000);
+                    assert_eq!((opened.identity.node, opened.identity.cluster), (NodeId(4), 9));
+                    assert!(kept(&disk, "state/0.redb") && kept(&disk, "state/0.sums"), "crash at {number}");
+                }
+                Err(error) => assert!(error.is_damage() && !opened, "crash at {number}: {error}"),
+            }
+            if opened {
+                done = true;
+                break;
+            }
+        }
+        assert!(done);
+    }
+
+    #[test]
+    fn a_folder_that_lost_its_state_is_damaged() {
+        let disk = SimulatedDisk::new();
+        open(&disk, true).unwrap().close();
+        disk.remove(&Path::new(FOLDER).join("state/0.redb")).unwrap();
+        for founds in [true, false] {
+            let error = open(&disk.after_kill(), founds).map(|_| ()).unwrap_err();
+            assert!(error.is_damage(), "{error}");
+        }
+        SetAside::begin(Path::new(FOLDER), NOW, &disk).unwrap();
+        let error = open(&disk.after_kill(), true).map(|_| ()).unwrap_err();
+        assert!(matches!(error, StorageError::Member { .. }), "{error}");
+        assert_eq!(open(&disk.after_kill(), false).unwrap().store.groups().unwrap(), []);
     }
 }

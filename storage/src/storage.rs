@@ -86,7 +86,7 @@ struct Inner {
 #[derive(Debug)]
 enum Kind {
     /// A folder that this process has alone.
-    Embedded(Embedded),
+    Embedded(Box<Embedded>),
     /// A cluster, of which this process may be a node.
     Cluster(Door),
 }
@@ -115,7 +115,7 @@ impl Storage {
     pub fn open(folder: impl AsRef<std::path::Path>, config: Config) -> Result<Self, StorageError> {
         config.validate()?;
         let embedded = Embedded::open(folder.as_ref(), config.clone())?;
-        Ok(Self::new(config, Kind::Embedded(embedded)))
+        Ok(Self::new(config, Kind::Embedded(Box::new(embedded))))
     }
 
     /// The store behind a door to a cluster.

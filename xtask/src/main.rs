@@ -1,4 +1,4 @@
-//! Tasks for the people who work on GenomDB: `simulate`, `bench`, `cluster`, `verify`.
+//! Tasks for the people who work on GenomDB: `simulate`, `simulate-cluster`, `bench`, `cluster`, `verify`.
 //!
 //! Nothing here is part of the database, and nothing of the database is linked in: what is measured or checked
 //! runs as a process of its own.
@@ -6,6 +6,7 @@
 mod bench;
 mod cluster;
 mod simulate;
+mod simulate_cluster;
 mod verify;
 
 use std::{
@@ -60,6 +61,8 @@ struct Cli {
 enum Task {
     /// Write a deterministic, realistic BAM of N reads.
     Simulate(simulate::SimulateArgs),
+    /// Run the simulation of a cluster under faults: many seeds, or one.
+    SimulateCluster(simulate_cluster::SimulateClusterArgs),
     /// Measure against the tools found on this machine, side by side.
     Bench(bench::BenchArgs),
     /// Run a cluster of processes on this machine until Ctrl-C.
@@ -77,6 +80,7 @@ pub(crate) fn say(line: &str) -> Result<(), TaskError> {
 fn main() -> ExitCode {
     let result = match Cli::parse().task {
         Task::Simulate(args) => simulate::run(&args),
+        Task::SimulateCluster(args) => simulate_cluster::run(&args),
         Task::Bench(args) => bench::run(&args),
         Task::Cluster(args) => cluster::run(&args),
         Task::Verify(args) => verify::run(&args),

@@ -7,7 +7,7 @@
 //!            5 forget: id, primary       6 expire: count u32, each key, u64
 //!            7 split: at, child u64      8 verify
 //! response   tag u8, fields: 1 done: results   2 condition failed: number u32, value option
-//!            3 refused: refusal   4 split: two descriptors   5 decided: u8   6 verified: u64
+//!            3 refused: refusal   4 split: two descriptors   5 decided: u8   6 verified
 //! ```
 //! Ids are u128; the rest is as in [`fields`] and [`command`].
 
@@ -25,6 +25,8 @@ use crate::{
 };
 
 const FORMAT: u8 = 1;
+/// Tag of [`Action::Verify`].
+const VERIFY: u8 = 8;
 
 impl Proposal {
     /// As bytes, in one piece.
@@ -52,6 +54,13 @@ impl Proposal {
             place.copy_from_slice(&now.0.to_le_bytes());
         }
         bytes.freeze()
+    }
+
+    /// Whether an encoded proposal is a [`Action::Verify`], which nothing may be applied together with.
+    pub(crate) fn is_verify(bytes: &Bytes) -> bool {
+        /// Of one without a session, as this has none.
+        const VERIFY_BYTES: usize = 19;
+        bytes.len() == VERIFY_BYTES && bytes.last() == Some(&VERIFY)
     }
 
     /// Decodes; keys and values share the memory of `bytes`.
@@ -112,7 +121,7 @@ fn put_action(out: &mut BytesMut, action: &Action) {
             put_bytes(out, at);
             out.put_u64_le(child.0);
         }
-        Action::Verify => out.put_u8(8),
+        Action::Verify => out.put_u8(VERIFY),
     }
 }
 
@@ -147,7 +156,7 @@ fn take_action(rest: &mut Bytes) -> Result<Action, Reason> {
             Action::Expire { entries: (0..count).map(entry).collect::<Result<_, _>>()? }
         }
         7 => Action::Split { at: take_bytes(rest)?, child: RangeId(take_u64(rest)?) },
-        8 => Action::Verify,
+        VERIFY => Action::Verify,
         _ => return Err("unknown action"),
     })
 }
@@ -177,10 +186,7 @@ impl Response {
                 put_descriptor(&mut out, child);
             }
             Self::Decided { committed } => out.put_slice(&[5, u8::from(*committed)]),
-            Self::Verified { checksum } => {
-                out.put_u8(6);
-                out.put_u64_le(*checksum);
-            }
+            Self::Verified => out.put_u8(6),
         }
         out.freeze()
     }
@@ -210,7 +216,7 @@ fn take_response(rest: &mut Bytes) -> Result<Response, Reason> {
         3 => Response::Refused(take_refusal(rest)?),
         4 => Response::Split { parent: take_descriptor(rest)?, child: take_descriptor(rest)? },
         5 => Response::Decided { committed: take_bool(rest)? },
-        6 => Response::Verified { checksum: take_u64(rest)? },
+        6 => Response::Verified,
         _ => return Err("unknown response"),
     })
 }
@@ -360,7 +366,7 @@ mod tests {
             refusal.prop_map(Response::Refused),
             (descriptor(), descriptor()).prop_map(|(parent, child)| Response::Split { parent, child }),
             any::<bool>().prop_map(|committed| Response::Decided { committed }),
-            any::<u64>().prop_map(|checksum| Response::Verified { checksum }),
+            Just(Response::Verified),
         ]
     }
 

@@ -36,8 +36,14 @@ impl Client {
         patience: &mut Patience,
     ) -> Result<Route, StorageError> {
         loop {
-            if let Some(route) = self.routes.read().find(space, key) {
-                return Ok(route.clone());
+            let found = self.routes.read().find(space, key).cloned();
+            if let Some(route) = found {
+                if !self.routes.write().resolve_doubt(route.descriptor.id) {
+                    return Ok(route);
+                }
+                // What is known is kept if nobody knows better.
+                self.refresh(space, patience.left()).await;
+                continue;
             }
             if let Err(reason) = self.discover(space, key, patience.left()).await {
                 patience.wait(reason).await?;
@@ -70,8 +76,13 @@ impl Client {
         let answer = match self.ask(node, request, timeout).await {
             Ok(answer) => answer,
             Err(error) => {
-                // Somebody else may lead by now.
-                self.routes.write().leader(range, None);
+                // Somebody else may lead by now, and somebody else have the replica.
+                let mut routes = self.routes.write();
+                if route.leader.is_none() {
+                    routes.doubt(range);
+                }
+                routes.leader(range, None);
+                drop(routes);
                 let reason = format!("range {range}: {error}");
                 return if error.maybe_sent() { Attempt::Unknown(reason) } else { Attempt::Again(reason) };
             }

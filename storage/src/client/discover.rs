@@ -1,8 +1,9 @@
 //! Finding out where a range is: from the node of this process, from the registry, from anybody.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Weak, time::Duration};
 
 use futures_util::future::join_all;
+use openraft::AsyncRuntime as _;
 
 use super::{
     Client, Patience,
@@ -17,8 +18,11 @@ use crate::{
     placement,
     range::{NodeId, RangeDescriptor, RangeId, Space},
     rpc::{Answer, Identity, Query, ReadMode, Request, Route},
+    runtime::Runtime,
 };
 
+/// How often a client asks which nodes there are: those that it was told of may all be replaced some day.
+const ACQUAINT_EVERY: Duration = Duration::from_secs(5);
 /// How long one node may take to say who it is.
 const IDENTIFY_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -48,18 +52,17 @@ impl Client {
     /// The checksums of all replicas of a range, as of one entry of its log.
     pub(crate) async fn check(&self, range: RangeId) -> Result<Vec<ReplicaChecksum>, StorageError> {
         let mut patience = self.patience();
+        // Who has replicas must be known as it is now: what left the range answers nothing.
         let route = loop {
+            self.refresh(Space::User, patience.left()).await;
             let known = self.routes.read().by_id(range);
             match known {
                 Some(route) => break route,
-                None => {
-                    let found = self.discover(Space::User, b"", patience.left()).await;
-                    patience.wait(found.err().unwrap_or_else(|| format!("no range {range}"))).await?;
-                }
+                None => patience.wait(format!("range {range} is not known")).await?,
             }
         };
-        let (index, _) = match self.propose_at(&route, Action::Verify, &mut patience).await? {
-            (index, Response::Verified { checksum }) => (index, checksum),
+        let index = match self.propose_at(&route, Action::Verify, &mut patience).await? {
+            (index, Response::Verified) => index,
             (_, other) => return Err(super::write::unexpected(&other)),
         };
         let asked = join_all(route.nodes.iter().map(|node| async move {
@@ -94,6 +97,32 @@ impl Client {
         match self.routes.read().find(space, key) {
             Some(_) => Ok(()),
             None => Err("no range is known that has the key".into()),
+        }
+    }
+
+    /// Keeps knowing the nodes of a cluster, for as long as there is a client.
+    pub(crate) async fn stay_acquainted(client: Weak<Self>) {
+        loop {
+            Runtime::sleep(ACQUAINT_EVERY).await;
+            let Some(client) = client.upgrade() else { return };
+            drop(client.identities(IDENTIFY_TIMEOUT).await);
+        }
+    }
+
+    /// Asks where the ranges of a space are now; keeps what is known if there is no answer.
+    pub(super) async fn refresh(&self, space: Space, left: Duration) {
+        let found = match space {
+            Space::Placement => self.find_placement(left).await,
+            Space::User if self.routes.read().find(Space::Placement, b"").is_some() => {
+                self.read_registry(left).await
+            }
+            Space::User => match self.find_placement(left).await {
+                Ok(()) => self.read_registry(left).await,
+                Err(reason) => Err(reason),
+            },
+        };
+        if let Err(reason) = found {
+            tracing::debug!(reason, "the range map is not known better");
         }
     }
 

@@ -62,7 +62,8 @@ impl Host {
     pub(crate) async fn run(self: Arc<Self>) {
         loop {
             Runtime::sleep(EVERY).await;
-            let Some(node) = self.node.upgrade() else { return };
+            // The client holds the node too, so that it is not gone before this ends.
+            let Some(node) = self.node.upgrade().filter(|node| !node.is_stopping()) else { return };
             self.turn(&node).await;
         }
     }

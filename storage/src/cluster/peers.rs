@@ -18,7 +18,7 @@ const TEXT_BYTES_MAX: u64 = 1 << 20;
 
 /// The file, and what is in it.
 #[derive(Debug)]
-pub(super) struct PeersFile {
+pub(crate) struct PeersFile {
     folder: PathBuf,
     disk: Arc<dyn Disk>,
     own: NodeId,
@@ -27,7 +27,7 @@ pub(super) struct PeersFile {
 
 impl PeersFile {
     /// Reads the file of the node `own`; none is as one without a line.
-    pub(super) fn open(folder: &Path, own: NodeId, disk: &Arc<dyn Disk>) -> Result<Self, StorageError> {
+    pub(crate) fn open(folder: &Path, own: NodeId, disk: &Arc<dyn Disk>) -> Result<Self, StorageError> {
         let path = folder.join("PEERS");
         let text = match disk.open(&path, false) {
             Ok(file) => (|| {
@@ -54,12 +54,12 @@ impl PeersFile {
     }
 
     /// The other nodes.
-    pub(super) fn known(&self) -> Vec<Peer> {
+    pub(crate) fn known(&self) -> Vec<Peer> {
         self.known.lock().clone()
     }
 
     /// Keeps what the cluster says of its nodes, durably.
-    pub(super) fn keep(&self, peers: &[Peer]) -> Result<(), StorageError> {
+    pub(crate) fn keep(&self, peers: &[Peer]) -> Result<(), StorageError> {
         let mut peers: Vec<Peer> = peers.iter().filter(|peer| peer.node != self.own).cloned().collect();
         peers.sort_by_key(|peer| peer.node);
         let mut known = self.known.lock();

@@ -41,7 +41,8 @@ impl Reporter {
         let mut sequence = 0;
         loop {
             Runtime::sleep(self.every).await;
-            let Some(node) = self.node.upgrade() else { return };
+            // The client holds the node too, so that it is not gone before this ends.
+            let Some(node) = self.node.upgrade().filter(|node| !node.is_stopping()) else { return };
             // Grows through restarts, unless the clock was set back.
             sequence = node.shared.config.clock.wall().0.max(sequence + 1);
             let report = self.report(&node, sequence);

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use super::{NodeConfig, healing, host::Host, peers::PeersFile, reporter::Reporter};
 use crate::{
     block_on::block_on,
-    client::Client,
+    client::{Client, sweep},
     data_folder::DataFolder,
     error::StorageError,
     network::{self, AddressBook, NetworkOptions, Server, TcpTransport, Transport},
@@ -131,7 +131,10 @@ impl Current {
         known.known().iter().for_each(|peer| book.set(peer.node, &peer.address));
         let mut joined = None;
         if who.cluster == 0 {
-            let answer = join(config, who, &self.advertised).await?;
+            let stranger = network::Identity::new(NodeId(0), 0);
+            let (empty, runtime) = (AddressBook::new(), tokio::runtime::Handle::current());
+            let transport = TcpTransport::new(empty, stranger, NetworkOptions::default(), runtime);
+            let answer = join(config, who, &self.advertised, Arc::new(transport)).await?;
             (who.node, who.cluster) = (answer.node, answer.cluster);
             answer.peers.iter().for_each(|peer| book.set(peer.node, &peer.address));
             joined = Some(answer.peers);
@@ -162,6 +165,7 @@ impl Current {
             config.storage.clone(),
         );
         let client = Arc::new(client);
+        drop(Runtime::spawn(sweep(Arc::downgrade(&client))));
         take_part(&node, &client, config, &self.advertised, peers);
         Ok(Running { node, client, transport, shutdown: Mutex::new(Some(shutdown)) })
     }
@@ -182,7 +186,7 @@ fn serve(server: Server) -> oneshot::Sender<()> {
 }
 
 /// Who the folder says it is, or who a new one is to be.
-fn identity(config: &NodeConfig) -> Result<(DataFolder, NodeIdentity, bool), StorageError> {
+pub(crate) fn identity(config: &NodeConfig) -> Result<(DataFolder, NodeIdentity, bool), StorageError> {
     let disk = config.storage.disk.as_ref();
     let folder = DataFolder::open(&config.folder, disk)?;
     let known = NodeIdentity::read(folder.path(), disk)?;
@@ -211,7 +215,13 @@ fn identity(config: &NodeConfig) -> Result<(DataFolder, NodeIdentity, bool), Sto
 }
 
 /// Starts what makes a node part of a cluster: reports, and the placement driver where it leads.
-fn take_part(node: &Arc<Node>, client: &Arc<Client>, config: &NodeConfig, address: &str, peers: PeersFile) {
+pub(crate) fn take_part(
+    node: &Arc<Node>,
+    client: &Arc<Client>,
+    config: &NodeConfig,
+    address: &str,
+    peers: PeersFile,
+) {
     let record = NodeRecord {
         id: node.id(),
         address: address.to_owned(),
@@ -235,11 +245,12 @@ fn take_part(node: &Arc<Node>, client: &Arc<Client>, config: &NodeConfig, addres
 }
 
 /// Asks the cluster to take this node.
-async fn join(config: &NodeConfig, who: NodeIdentity, address: &str) -> Result<Joined, StorageError> {
-    let identity = network::Identity::new(NodeId(0), 0);
-    let (book, options) = (AddressBook::new(), NetworkOptions::default());
-    let runtime = tokio::runtime::Handle::current();
-    let transport = Arc::new(TcpTransport::new(book, identity, options, runtime));
+pub(crate) async fn join(
+    config: &NodeConfig,
+    who: NodeIdentity,
+    address: &str,
+    transport: Arc<dyn Transport>,
+) -> Result<Joined, StorageError> {
     let client = Client::new(None, transport, config.join.clone(), config.storage.clone());
     let join = Join {
         node: (who.node.0 > 0).then_some(who.node),

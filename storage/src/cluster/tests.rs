@@ -1,14 +1,19 @@
 //! Clusters of nodes in this process, with real files: what they do when disks fail them.
 
+mod checks;
 mod damage;
+mod full_disk;
 
 use std::{
     path::{Path, PathBuf},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use super::{Admin, ClusterNode, NodeConfig};
-use crate::{Config, Key, KeyRange, RaftConfig, ScanLimit, Storage, StorageError, WriteBatch};
+use crate::{
+    Config, Key, KeyRange, RaftConfig, ScanLimit, Storage, StorageError, WriteBatch, testing::SimulatedDisk,
+};
 
 /// Nothing takes so long.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -16,12 +21,22 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Three nodes.
 struct Cluster {
     folder: tempfile::TempDir,
+    /// One for each node, or none: real ones.
+    disks: Vec<SimulatedDisk>,
     nodes: Vec<Option<ClusterNode>>,
 }
 
 impl Cluster {
     fn start() -> Self {
-        let mut cluster = Self { folder: tempfile::tempdir().unwrap(), nodes: Vec::new() };
+        Self::start_on(Vec::new())
+    }
+
+    fn on_simulated_disks() -> Self {
+        Self::start_on((0..3).map(|_| SimulatedDisk::new()).collect())
+    }
+
+    fn start_on(disks: Vec<SimulatedDisk>) -> Self {
+        let mut cluster = Self { folder: tempfile::tempdir().unwrap(), disks, nodes: Vec::new() };
         for number in 1..=3 {
             let node = ClusterNode::start(cluster.config(number)).unwrap();
             cluster.nodes.push(Some(node));
@@ -50,6 +65,10 @@ impl Cluster {
             },
             ..Config::default()
         };
+        if let Some(disk) = self.disks.get(number - 1) {
+            config.storage.disk = Arc::new(disk.clone());
+            config.storage.segment_bytes = 256 << 10;
+        }
         config
     }
 

@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 
 use super::{
     Done, Entry, LogOptions, LogState, Vote, Worker,
-    memory::{Memory, Request},
+    memory::{Group, Memory, Request},
     open::{Found, open},
     read,
 };
@@ -55,7 +55,10 @@ impl Log {
         applied: &BTreeMap<RangeId, LogId>,
     ) -> Result<(Self, Worker), StorageError> {
         let Found { groups, segments, tail } = open(&options, applied)?;
-        let memory = Memory::new(groups, segments, options.cache_bytes_max);
+        let mut memory = Memory::new(groups, segments, options.cache_bytes_max);
+        for (range, group) in &mut memory.groups {
+            group.flushed(applied.get(range).map_or(0, |applied| applied.index));
+        }
         let states = memory.groups.iter().map(|(range, group)| (*range, group.into())).collect();
         let shared = Arc::new(Shared { options, memory: Mutex::new(memory), notify: Notify::new() });
         let worker = Worker::new(Arc::clone(&shared), tail, states);
@@ -63,6 +66,7 @@ impl Log {
     }
 
     /// The ranges that have a group, ascending.
+    #[cfg(test)]
     pub(crate) fn groups(&self) -> Vec<RangeId> {
         self.memory().lock().groups.keys().copied().collect()
     }
@@ -78,22 +82,6 @@ impl Log {
             self.wake();
         }
         GroupLog { log: self.clone(), range, birth }
-    }
-
-    /// Calls `done` when everything asked for so far is durable.
-    pub(crate) fn sync(&self, done: Done) {
-        let mut memory = self.memory().lock();
-        let stopped = match &memory.stopped {
-            None if memory.closing => Some(StorageError::Closed),
-            stopped => stopped.clone(),
-        };
-        if let Some(error) = stopped {
-            drop(memory);
-            return done(Err(error));
-        }
-        memory.post(Request::Barrier { done });
-        drop(memory);
-        self.wake();
     }
 
     /// The groups whose live entries keep segments older than the newest few: they should make a
@@ -112,9 +100,16 @@ impl Log {
         self.memory().lock().segments.values().map(|segment| segment.bytes).sum()
     }
 
-    /// Bytes asked for that are not yet durable. Whoever makes more should wait while this is large.
-    pub(crate) fn waiting_bytes(&self) -> u64 {
-        self.memory().lock().waiting_bytes
+    /// Bytes of entries that the state does not hold durably: it will take as many, and more.
+    pub(crate) fn unflushed_bytes(&self) -> u64 {
+        self.memory().lock().groups.values().map(Group::unflushed_bytes).sum()
+    }
+
+    /// The state holds the entries of a range up to this one durably.
+    pub(crate) fn flushed(&self, range: RangeId, index: u64) {
+        if let Some(group) = self.memory().lock().groups.get_mut(&range) {
+            group.flushed(index);
+        }
     }
 
     /// Bytes of disk that are missing, while that is why nothing is written. Everything asked for is
@@ -168,11 +163,6 @@ impl fmt::Debug for GroupLog {
 }
 
 impl GroupLog {
-    /// The range of the group.
-    pub(crate) fn range(&self) -> RangeId {
-        self.range
-    }
-
     /// What the log knows of the group; nothing if it was removed.
     pub(crate) fn state(&self) -> LogState {
         let memory = self.log.memory().lock();
@@ -190,14 +180,6 @@ impl GroupLog {
     pub(crate) fn surplus(&self, bytes_kept: u64) -> u64 {
         let memory = self.log.memory().lock();
         memory.group_to_read(self.range, self.birth).map_or(0, |group| group.surplus(bytes_kept))
-    }
-
-    /// Term and index of a live entry, or of the last one purged.
-    pub(crate) fn log_id(&self, index: u64) -> Option<LogId> {
-        let memory = self.log.memory().lock();
-        let group = memory.group_to_read(self.range, self.birth).ok()?;
-        let purged = group.purged.filter(|purged| purged.index == index);
-        purged.or_else(|| Some(LogId { term: group.slot(index)?.term, index }))
     }
 
     /// The last live entry of each term within the indexes, ascending.

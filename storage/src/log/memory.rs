@@ -51,40 +51,13 @@ pub(super) type Segments = BTreeMap<u64, SegmentFile>;
 
 /// What the worker has to write, in order.
 pub(super) enum Request {
-    Append {
-        range: RangeId,
-        sequence: u64,
-        entries: Vec<Entry>,
-        done: Done,
-    },
-    Vote {
-        range: RangeId,
-        vote: Vote,
-        done: Done,
-    },
-    Committed {
-        range: RangeId,
-        id: LogId,
-    },
-    Truncate {
-        range: RangeId,
-        after: Option<u64>,
-    },
-    Purge {
-        range: RangeId,
-        id: LogId,
-    },
-    Born {
-        range: RangeId,
-        floor: Option<LogId>,
-    },
-    Remove {
-        range: RangeId,
-    },
-    /// Nothing: an answer when everything before is durable.
-    Barrier {
-        done: Done,
-    },
+    Append { range: RangeId, sequence: u64, entries: Vec<Entry>, done: Done },
+    Vote { range: RangeId, vote: Vote, done: Done },
+    Committed { range: RangeId, id: LogId },
+    Truncate { range: RangeId, after: Option<u64> },
+    Purge { range: RangeId, id: LogId },
+    Born { range: RangeId, floor: Option<LogId> },
+    Remove { range: RangeId },
 }
 
 impl Request {
@@ -92,7 +65,6 @@ impl Request {
     pub(super) fn bytes(&self) -> u64 {
         match self {
             Self::Append { entries, .. } => entries.iter().map(entry_bytes).sum(),
-            Self::Barrier { .. } => 0,
             _ => record_bytes(0),
         }
     }
@@ -100,7 +72,7 @@ impl Request {
     /// Answers whoever waits for it.
     pub(super) fn finish(self, result: &Result<(), StorageError>) {
         match self {
-            Self::Append { done, .. } | Self::Vote { done, .. } | Self::Barrier { done } => {
+            Self::Append { done, .. } | Self::Vote { done, .. } => {
                 done(result.clone());
             }
             _ => {}
@@ -125,11 +97,25 @@ pub(super) struct Group {
     first: u64,
     slots: VecDeque<Slot>,
     bytes: u64,
+    /// Index of the last entry that the state holds durably.
+    flushed: u64,
+    /// Bytes of the entries behind that.
+    unflushed_bytes: u64,
 }
 
 impl Group {
     pub(super) fn born(birth: u64, floor: Option<LogId>) -> Self {
-        Self { birth, purged: floor, vote: None, committed: None, first: 0, slots: VecDeque::new(), bytes: 0 }
+        Self {
+            birth,
+            purged: floor,
+            vote: None,
+            committed: None,
+            first: 0,
+            slots: VecDeque::new(),
+            bytes: 0,
+            flushed: floor.map_or(0, |floor| floor.index),
+            unflushed_bytes: 0,
+        }
     }
 
     /// Index that the next entry must have; any will do for the first one of a log without a floor.
@@ -141,6 +127,7 @@ impl Group {
     }
 
     /// Index of the first live entry.
+    #[cfg(test)]
     pub(super) fn first_index(&self) -> Option<u64> {
         (!self.slots.is_empty()).then_some(self.first)
     }
@@ -159,6 +146,22 @@ impl Group {
         self.bytes
     }
 
+    /// Bytes of the entries that the state does not hold durably.
+    pub(super) fn unflushed_bytes(&self) -> u64 {
+        self.unflushed_bytes
+    }
+
+    /// The state holds the entries up to this one durably.
+    pub(super) fn flushed(&mut self, index: u64) {
+        let bytes: u64 = self
+            .range(self.flushed + 1, index.saturating_add(1))
+            .map(|(_, slot)| record_bytes(slot.length))
+            .sum();
+        self.unflushed_bytes -= bytes;
+        self.flushed = self.flushed.max(index);
+    }
+
+    #[cfg(test)]
     pub(super) fn slot(&self, index: u64) -> Option<&Slot> {
         self.slots.get(usize::try_from(index.checked_sub(self.first)?).ok()?)
     }
@@ -201,6 +204,9 @@ impl Group {
             self.first = index;
         }
         self.bytes += record_bytes(slot.length);
+        if index > self.flushed {
+            self.unflushed_bytes += record_bytes(slot.length);
+        }
         self.slots.push_back(slot);
     }
 
@@ -208,14 +214,18 @@ impl Group {
     pub(super) fn truncate_after(&mut self, after: Option<u64>, segments: &mut Segments) {
         let kept = after.map_or(0, |after| (after + 1).saturating_sub(self.first));
         let kept = kept.min(self.slots.len() as u64) as usize;
-        for slot in self.slots.drain(kept..) {
+        for (slot, index) in self.slots.drain(kept..).zip(self.first + kept as u64..) {
             self.bytes -= record_bytes(slot.length);
+            if index > self.flushed {
+                self.unflushed_bytes -= record_bytes(slot.length);
+            }
             release(&slot, segments);
         }
     }
 
     /// Drops the entries up to `id`.
     pub(super) fn purge(&mut self, id: LogId, segments: &mut Segments) {
+        self.flushed(id.index);
         let dropped = (id.index + 1).saturating_sub(self.first).min(self.slots.len() as u64) as usize;
         for slot in self.slots.drain(..dropped) {
             self.bytes -= record_bytes(slot.length);
@@ -447,8 +457,11 @@ mod tests {
         assert_eq!(live, [8, 9]);
         let none: Vec<u64> = indexes(&group, 10, 9);
         assert!(none.is_empty());
+        assert_eq!(group.unflushed_bytes(), group.bytes());
+        group.flushed(8);
+        assert_eq!(group.unflushed_bytes(), record_bytes(0));
         group.truncate_after(Some(3), &mut segments);
-        assert_eq!((group.next_index(), group.bytes()), (Some(8), 0));
+        assert_eq!((group.next_index(), group.bytes(), group.unflushed_bytes()), (Some(8), 0, 0));
         group.purge(LogId { term: 4, index: 20 }, &mut segments);
         assert_eq!((group.next_index(), group.last()), (Some(21), Some(LogId { term: 4, index: 20 })));
     }

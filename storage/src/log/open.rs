@@ -13,7 +13,7 @@ use super::{
     LogOptions, Vote,
     hard_state::{self, HardState},
     memory::{Group, Place, SegmentFile, Segments, Slot},
-    record::{ALIGNMENT, HEADER_BYTES, Header, Kind},
+    record::{ALIGNMENT, FOLLOWED, HEADER_BYTES, Header, Kind},
     segment::{SEGMENT_HEADER_BYTES, SegmentHeader, SegmentState, list_segments, segment_path},
 };
 use crate::{
@@ -117,6 +117,10 @@ impl Segment {
                 return Ok(offset);
             };
             if header.kind == Kind::Mark {
+                if header.tag == FOLLOWED && end.is_none() {
+                    let folder = self.path.parent().unwrap_or(Path::new("."));
+                    return Err(missing(folder, self.header.number + 1));
+                }
                 break;
             }
             let place = Place::Written { segment: self.header.number, offset };

@@ -22,12 +22,16 @@ pub(super) const HEADER_BYTES: usize = 56;
 /// Records begin at multiples of this.
 pub(super) const ALIGNMENT: u64 = 8;
 
+/// Tag of a mark behind which nothing is written: the next segment is durable.
+pub(super) const FOLLOWED: u8 = 1;
+
 /// What a record says of its group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// An entry: term, index, tag and payload.
     Entry,
-    /// Nothing, of no group: only how far the log was durable. The next record is written over it.
+    /// Nothing, of no group: only how far the log was durable. The next record is written over it. With
+    /// the tag [`FOLLOWED`] it ends a segment for good: there is a next one.
     Mark,
     /// The hard state of every group as of here; the first record of each segment.
     States,

@@ -32,6 +32,7 @@ fn options(disk: &SimulatedDisk, salt: u64) -> LogOptions {
         segments_kept: 2,
         reserve_bytes: 0,
         salt,
+        no_fsync: false,
     }
 }
 

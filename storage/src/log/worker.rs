@@ -125,6 +125,7 @@ impl Worker {
             // known as such, unless the next batch follows it.
             self.writer.mark_durable();
         }
+        // LOG-1: what is answered is durable.
         for request in self.waiting.drain(..count) {
             request.finish(&Ok(()));
         }

@@ -14,7 +14,7 @@ use super::{
     hard_state::{self, HardState},
     memory::Request,
     open::Tail,
-    record::{ALIGNMENT, HEADER_BYTES, Header, Kind, record_bytes},
+    record::{ALIGNMENT, FOLLOWED, HEADER_BYTES, Header, Kind, record_bytes},
     segment::{SEGMENT_HEADER_BYTES, SegmentHeader, segment_path, segment_salt, spare_path},
 };
 use crate::{
@@ -129,7 +129,7 @@ impl Writer {
     /// and asking again would get a false yes.
     fn sync(&mut self) -> Result<(), StorageError> {
         let Some(segment) = &mut self.current else { return Ok(()) };
-        let synced = segment.file.sync_data();
+        let synced = if self.options.no_fsync { Ok(()) } else { segment.file.sync_data() };
         synced.map_err(|error| {
             StorageError::io("sync", segment_path(&self.options.folder, segment.number), error)
         })?;
@@ -193,7 +193,9 @@ impl Writer {
             Ok(segment) => {
                 self.tail.previous_end = previous_end;
                 self.tail.next_segment += 1;
-                self.current = Some(segment);
+                if let Some(before) = self.current.replace(segment) {
+                    note_followed(&before);
+                }
                 Ok(())
             }
             Err(error) => {
@@ -245,6 +247,17 @@ impl Writer {
     }
 }
 
+/// Notes at the end of a segment that another one follows and is durable, so that this one is missed if
+/// it is gone.
+fn note_followed(segment: &Segment) {
+    let header = Header { tag: FOLLOWED, durable: segment.end, ..empty(Kind::Mark) };
+    let bytes = header.encode(segment.salt, segment.end);
+    let noted = segment.file.write_all_at(&bytes, segment.end).and_then(|()| segment.file.sync_data());
+    if let Err(error) = noted {
+        tracing::debug!(%error, segment = segment.number, "the log took no mark of the next segment");
+    }
+}
+
 /// A failed fsync is never just a full disk, whatever it says: trying again proves nothing.
 fn sync(sync: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
     sync().map_err(io::Error::other)
@@ -275,7 +288,6 @@ fn write_records<'a>(
                 }
                 continue;
             }
-            Request::Barrier { .. } => continue,
             Request::Vote { range, vote, .. } => {
                 let id = LogId { term: vote.term, index: vote.node.0 };
                 (Kind::Vote, range, u8::from(vote.committed), id)
@@ -357,7 +369,6 @@ fn apply(request: &Request, states: &mut BTreeMap<RangeId, HardState>) {
     match request {
         Request::Born { range, floor } => _ = states.insert(*range, HardState::born(*floor)),
         Request::Remove { range } => _ = states.remove(range),
-        Request::Barrier { .. } => {}
         Request::Append { range, .. }
         | Request::Vote { range, .. }
         | Request::Committed { range, .. }

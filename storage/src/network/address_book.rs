@@ -30,6 +30,7 @@ impl AddressBook {
     }
 
     /// Forgets a node.
+    #[cfg(test)]
     pub(crate) fn remove(&self, node: NodeId) {
         self.addresses.write().remove(&node);
     }

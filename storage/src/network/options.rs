@@ -34,6 +34,7 @@ impl Identity {
     }
 
     /// Says which cluster this is, once a node that joins has learned it; for connections from now on.
+    #[cfg(test)]
     pub(crate) fn set_cluster(&self, cluster: u64) {
         self.cluster.store(cluster, Ordering::Relaxed);
     }

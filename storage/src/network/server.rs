@@ -7,7 +7,6 @@ mod socket;
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use futures_util::stream;
@@ -39,7 +38,6 @@ enum Stage {
 /// A server that listens and does not serve yet.
 pub(crate) struct Server {
     listener: TcpListener,
-    local_address: SocketAddr,
     handler: Arc<dyn Handler>,
     identity: Arc<Identity>,
     options: Arc<NetworkOptions>,
@@ -55,11 +53,11 @@ impl Server {
     ) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         let listener = TcpListener::from_std(listener)?;
-        let local_address = listener.local_addr()?;
-        Ok(Self { listener, local_address, handler, identity, options: Arc::new(options) })
+        Ok(Self { listener, handler, identity, options: Arc::new(options) })
     }
 
     /// Listens at "host:port"; with port 0, at one that is free.
+    #[cfg(test)]
     pub(crate) async fn bind(
         address: &str,
         handler: Arc<dyn Handler>,
@@ -67,13 +65,13 @@ impl Server {
         options: NetworkOptions,
     ) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
-        let local_address = listener.local_addr()?;
-        Ok(Self { listener, local_address, handler, identity, options: Arc::new(options) })
+        Ok(Self { listener, handler, identity, options: Arc::new(options) })
     }
 
     /// Where it listens.
-    pub(crate) fn local_address(&self) -> SocketAddr {
-        self.local_address
+    #[cfg(test)]
+    pub(crate) fn local_address(&self) -> io::Result<std::net::SocketAddr> {
+        self.listener.local_addr()
     }
 
     /// Serves until `shutdown`, then answers what is being handled, at most

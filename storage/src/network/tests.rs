@@ -65,7 +65,7 @@ impl Peer {
         identity: Arc<Identity>,
     ) -> Self {
         let server = Server::bind(address, handler, identity, options).await.unwrap();
-        let address = server.local_address();
+        let address = server.local_address().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let mut serving = JoinSet::new();
         serving.spawn(async move {

@@ -47,7 +47,7 @@ pub(crate) struct Opened {
     folder: DataFolder,
 }
 
-/// The groups of a new cluster of one node.
+/// The groups of a new cluster of one node. RAFT-1: they are in the state before anything runs.
 fn first_groups(node: NodeId) -> [Group; 2] {
     let members = RaftMembership::new_with_defaults(vec![[node.0].into()], []);
     let bytes = encode_membership(&members);
@@ -78,13 +78,13 @@ impl Opened {
             }
             (Some(known), Some(aside)) => {
                 let identity = aside.carry_out(&path, known, disk)?;
-                let store = open_store(&folder, &config, identity.node, Absent::IsEmpty)?;
+                let store = open_store(&folder, &config, identity.node, IfAbsent::Empty)?;
                 aside.finish(&path, disk)?;
                 (identity, store)
             }
-            (Some(known), None) => (known, open_store(&folder, &config, known.node, Absent::IsDamage)?),
+            (Some(known), None) => (known, open_store(&folder, &config, known.node, IfAbsent::Damage)?),
             (None, _) => {
-                let absent = if founds { Absent::IsFirst } else { Absent::IsEmpty };
+                let absent = if founds { IfAbsent::First } else { IfAbsent::Empty };
                 let store = open_store(&folder, &config, new.node, absent)?;
                 // Behind the state: a folder that says who it is has one.
                 new.write(&path, disk)?;
@@ -177,6 +177,7 @@ impl Opened {
         let (applier, worker) = Applier::new(
             Arc::clone(&self.store),
             Arc::clone(&self.health),
+            self.log.clone(),
             self.config.checkpoint_bytes,
             self.config.checkpoint_interval,
         );
@@ -249,18 +250,19 @@ fn log_options(folder: &DataFolder, config: &Config) -> LogOptions {
         segments_kept: SEGMENTS_KEPT,
         reserve_bytes: config.disk_reserve_bytes,
         salt: crate::runtime::random(),
+        no_fsync: config.sabotage.no_fsync,
     }
 }
 
 /// What it means if there is no state file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Absent {
+enum IfAbsent {
     /// The folder is that of a new cluster.
-    IsFirst,
+    First,
     /// The node waits to be given replicas.
-    IsEmpty,
+    Empty,
     /// It was there.
-    IsDamage,
+    Damage,
 }
 
 /// Opens the state, or creates it.
@@ -268,17 +270,17 @@ fn open_store(
     folder: &DataFolder,
     config: &Config,
     node: NodeId,
-    absent: Absent,
+    absent: IfAbsent,
 ) -> Result<Store, StorageError> {
     let (path, disk) = (folder.state(), config.disk.as_ref());
     let groups = first_groups(node);
     let store = match Store::open(path.clone(), disk, config.cache_bytes)? {
         Some(store) => store,
-        None if absent == Absent::IsDamage => {
+        None if absent == IfAbsent::Damage => {
             return Err(StorageError::corrupt(path, 0, "the state file is missing"));
         }
         None => {
-            Store::create(&path, disk, if absent == Absent::IsFirst { &groups } else { &[] })?;
+            Store::create(&path, disk, if absent == IfAbsent::First { &groups } else { &[] })?;
             Store::open(path.clone(), disk, config.cache_bytes)?
                 .ok_or_else(|| StorageError::io("open", path, std::io::ErrorKind::NotFound.into()))?
         }

@@ -182,6 +182,7 @@ impl Node {
         if self.stopping.swap(true, std::sync::atomic::Ordering::AcqRel) {
             return Ok(());
         }
+        self.shared.applier.give_up();
         let groups: Vec<_> = std::mem::take(&mut *self.groups.write()).into_values().collect();
         for group in &groups {
             group.stop().await;

@@ -91,10 +91,11 @@ impl Node {
 
     /// The checksum that this replica computed when it applied `index`.
     async fn checksum(&self, range: RangeId, index: u64) -> Result<Answer, Failure> {
-        /// What is applied is told a moment later.
-        const LOOKS: u32 = 100;
         const LOOK_EVERY: Duration = Duration::from_millis(10);
-        for _ in 0..LOOKS {
+        let mut waited = Duration::ZERO;
+        // It is computed beside everything else, which takes as long as reading the range.
+        while waited < self.shared.config.attempt_timeout {
+            waited += LOOK_EVERY;
             match self.checksums.lock().get(&range) {
                 Some((at, checksum)) if *at == index => return Ok(Answer::Index(*checksum)),
                 Some((at, _)) if *at > index => break,
@@ -124,15 +125,14 @@ impl Node {
         let group = self.group(range)?;
         let bytes = proposal.len() as u64;
         group.load.writes.fetch_add(1, Ordering::Relaxed);
-        let full = self.shared.log.full();
-        if full.is_some() {
+        if self.shared.log.full().is_some() {
             // There may be space by now; a later write then finds the log going on.
             self.shared.log.retry();
         }
         if let Some(error) = self.shared.health.stopped(self.shared.log.stopped()) {
             return Err(self.failure(error));
         }
-        self.shared.health.check_space(bytes, full).map_err(|error| self.failure(error))?;
+        self.shared.health.check_space(bytes, &self.shared.log).map_err(|error| self.failure(error))?;
         let proposal = Proposal::stamp(proposal, self.shared.config.clock.wall());
         let (index, response) = group.propose(proposal).await?;
         match response {
@@ -158,6 +158,8 @@ impl Node {
         let group = self.group(range)?;
         match mode {
             ReadMode::Linearizable => group.barrier().await,
+            // One that was cut off thinks for a while that it still leads.
+            ReadMode::Stale(bound) if group.leads() && !group.led_within(bound) => group.barrier().await,
             ReadMode::Stale(bound) if group.leads() || group.is_fresh(bound) => Ok(()),
             ReadMode::Stale(_) => Err(Failure::TooStale { range }),
             ReadMode::Follower => {

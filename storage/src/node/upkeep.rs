@@ -17,6 +17,8 @@ use crate::{
 
 /// How often.
 const EVERY: Duration = Duration::from_millis(500);
+/// Turns after which a node with a full disk again lets others lead.
+const FULL_TURNS: u32 = 20;
 /// Values that one entry removes when their time is over.
 const EXPIRE_MAX: usize = 1024;
 
@@ -25,6 +27,7 @@ impl Node {
     pub(super) fn start_upkeep(self: &Arc<Self>) {
         let node = Arc::downgrade(self);
         drop(Runtime::spawn(async move {
+            let mut full_turns = 0_u32;
             loop {
                 Runtime::sleep(EVERY).await;
                 let Some(node) = node.upgrade() else { return };
@@ -32,8 +35,22 @@ impl Node {
                     return;
                 }
                 node.upkeep().await;
+                if node.is_full() {
+                    // Others may have space; if they have none, it does not go round too fast.
+                    if full_turns.is_multiple_of(FULL_TURNS) {
+                        node.hand_over().await;
+                    }
+                    full_turns = full_turns.saturating_add(1);
+                } else {
+                    full_turns = 0;
+                }
             }
         }));
+    }
+
+    /// Whether this node refuses writes because its disk is full.
+    fn is_full(&self) -> bool {
+        self.shared.health.check_space(0, &self.shared.log).is_err_and(|error| error.is_full())
     }
 
     async fn upkeep(&self) {

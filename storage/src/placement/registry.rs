@@ -175,9 +175,11 @@ impl Registry {
         self.saved
     }
 
-    /// Number of the change that will hold what was changed just now.
-    pub(crate) const fn next_number(&self) -> u64 {
-        self.taken + 1
+    /// Number of the change that will hold what was changed just now, or, if that changed nothing, of
+    /// the last one.
+    pub(crate) fn next_number(&self) -> u64 {
+        let waits = !self.dirty.is_empty() || self.taken == 0;
+        self.taken + u64::from(waits)
     }
 
     /// An id that no range has had. None until a reservation is durable: were it given out before, the

@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use openraft::{
-    AsyncRuntime as _, Raft, ReadPolicy, ServerState, SnapshotPolicy,
+    AsyncRuntime as _, Instant as _, Raft, ReadPolicy, ServerState, SnapshotPolicy,
     async_runtime::watch::WatchReceiver as _,
     errors::{ClientWriteError, ForwardToLeader, LinearizableReadError, RaftError},
 };
@@ -16,13 +16,13 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
 use self::freshness::Freshness;
-pub(crate) use self::members::{Members, Progress};
+pub(crate) use self::members::Members;
 use super::{
     log_store::LogStore,
     network::Network,
     snapshot::Incoming,
     state_machine::{Event, Machine},
-    types::{Command, TypeConfig, from_raft_log_id},
+    types::{Command, TypeConfig},
 };
 use crate::{
     action::Response,
@@ -83,7 +83,6 @@ fn raft_config(range: RangeId, config: &RaftConfig) -> openraft::Config {
         election_timeout_min: ms(config.election_timeout),
         election_timeout_max: ms(config.election_timeout) * 2,
         install_snapshot_timeout: ms(config.snapshot_timeout),
-        send_snapshot_timeout: ms(config.snapshot_timeout),
         // Of bytes, `limited_get_log_entries` sends less.
         max_payload_entries: 4096,
         // A short lag is made up from the log, not by a snapshot.
@@ -220,11 +219,18 @@ impl Group {
         self.freshness.age(self.applied(), clock).is_some_and(|age| age <= bound)
     }
 
+    /// Whether this replica led for certain at some moment within `bound`: a quorum said so.
+    pub(crate) fn led_within(&self, bound: Duration) -> bool {
+        let metrics = self.raft.metrics();
+        let acknowledged = metrics.borrow_watched().last_quorum_acked;
+        acknowledged.is_some_and(|at| at.into_inner().elapsed() <= bound)
+    }
+
     /// Index of the last applied entry.
     pub(crate) fn applied(&self) -> u64 {
         let metrics = self.raft.data_metrics();
-        let applied = metrics.borrow_watched().last_applied.as_ref().map_or(0, |id| id.index());
-        applied
+        let metrics = metrics.borrow_watched();
+        metrics.last_applied.as_ref().map_or(0, |id| id.index())
     }
 
     /// Who leads, as far as it is known here.
@@ -241,8 +247,7 @@ impl Group {
     pub(crate) fn is_alone(&self) -> bool {
         let metrics = self.raft.metrics();
         let metrics = metrics.borrow_watched();
-        let alone = metrics.membership_config.voter_ids().eq([self.shared.node.0]);
-        alone
+        metrics.membership_config.voter_ids().eq([self.shared.node.0])
     }
 
     /// Waits until this replica leads, if it is going to.

@@ -1,12 +1,9 @@
 //! The bytes of Raft's messages between the replicas of a group.
 
 use bytes::Bytes;
-use openraft::{
-    EmptyNode,
-    raft::{
-        AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderRequest, VoteRequest,
-        VoteResponse,
-    },
+use openraft::raft::{
+    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderRequest, VoteRequest,
+    VoteResponse,
 };
 
 use super::{
@@ -17,12 +14,11 @@ use super::{
     },
 };
 use crate::{
+    fields::{Reader, Reason, Writer},
     kv::Timestamp,
     log,
     log_id::LogId,
     range::{NodeId, RangeDescriptor, RangeId},
-    rpc::{read_descriptor, write_descriptor},
-    wire::{Malformed, Reader, Writer},
 };
 
 /// A message to a replica.
@@ -85,11 +81,11 @@ fn write_optional(writer: &mut Writer, id: Option<&RaftLogId>) {
     writer.option(id, |writer, id| write_log_id(writer, from_raft_log_id(id)));
 }
 
-fn read_log_id(reader: &mut Reader) -> Result<LogId, Malformed> {
+fn read_log_id(reader: &mut Reader) -> Result<LogId, Reason> {
     Ok(LogId { term: reader.u64()?, index: reader.u64()? })
 }
 
-fn read_optional(reader: &mut Reader) -> Result<Option<RaftLogId>, Malformed> {
+fn read_optional(reader: &mut Reader) -> Result<Option<RaftLogId>, Reason> {
     Ok(reader.option(read_log_id)?.map(to_raft_log_id))
 }
 
@@ -98,7 +94,7 @@ fn write_vote(writer: &mut Writer, vote: &RaftVote) {
     writer.u64(term).u64(node.0).flag(committed);
 }
 
-fn read_vote(reader: &mut Reader) -> Result<RaftVote, Malformed> {
+fn read_vote(reader: &mut Reader) -> Result<RaftVote, Reason> {
     let (term, node, committed) = (reader.u64()?, NodeId(reader.u64()?), reader.flag()?);
     Ok(to_raft_vote(log::Vote { term, node, committed }))
 }
@@ -109,7 +105,7 @@ fn write_vote_request(writer: &mut Writer, request: &VoteRequest<TypeConfig>) {
     writer.flag(request.leadership_transfer);
 }
 
-fn read_vote_request(reader: &mut Reader) -> Result<VoteRequest<TypeConfig>, Malformed> {
+fn read_vote_request(reader: &mut Reader) -> Result<VoteRequest<TypeConfig>, Reason> {
     let mut request = VoteRequest::new(read_vote(reader)?, read_optional(reader)?);
     request.leadership_transfer = reader.flag()?;
     Ok(request)
@@ -126,7 +122,7 @@ fn write_append(writer: &mut Writer, request: &AppendEntriesRequest<TypeConfig>)
     });
 }
 
-fn read_append(reader: &mut Reader) -> Result<AppendEntriesRequest<TypeConfig>, Malformed> {
+fn read_append(reader: &mut Reader) -> Result<AppendEntriesRequest<TypeConfig>, Reason> {
     let vote = read_vote(reader)?;
     let (prev_log_id, leader_commit) = (read_optional(reader)?, read_optional(reader)?);
     let entries = reader.list(|reader| {
@@ -160,7 +156,7 @@ impl RaftRequest {
             }
             Self::SnapshotBegin { transfer, descriptor, meta } => {
                 writer.u8(4).u64(*transfer);
-                write_descriptor(&mut writer, descriptor);
+                writer.descriptor(descriptor);
                 write_log_id(&mut writer, meta.applied);
                 writer.option(meta.membership_id, write_log_id).bytes(&meta.membership);
             }
@@ -176,7 +172,7 @@ impl RaftRequest {
     }
 
     /// Decodes a message and says to the replica of which range it is.
-    pub(crate) fn decode(bytes: Bytes) -> Result<(RangeId, Self), Malformed> {
+    pub(crate) fn decode(bytes: Bytes) -> Result<(RangeId, Self), Reason> {
         let mut reader = Reader::new(bytes);
         let range = RangeId(reader.u64()?);
         let request = match reader.u8()? {
@@ -189,7 +185,7 @@ impl RaftRequest {
             }
             4 => Self::SnapshotBegin {
                 transfer: reader.u64()?,
-                descriptor: read_descriptor(&mut reader)?,
+                descriptor: reader.descriptor()?,
                 meta: SnapshotMeta {
                     applied: read_log_id(&mut reader)?,
                     membership_id: reader.option(read_log_id)?,
@@ -245,7 +241,7 @@ impl RaftReply {
         writer.finish()
     }
 
-    pub(crate) fn decode(bytes: Bytes) -> Result<Self, Malformed> {
+    pub(crate) fn decode(bytes: Bytes) -> Result<Self, Reason> {
         let mut reader = Reader::new(bytes);
         let reply = match reader.u8()? {
             0 => Self::Append(AppendEntriesResponse::Success),

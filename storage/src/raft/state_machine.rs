@@ -1,6 +1,6 @@
 //! openraft's state machine of one group, on the state that all groups share.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, sync::Arc};
 
 use futures_util::{Stream, StreamExt as _};
 use openraft::{
@@ -19,13 +19,13 @@ use super::{
     },
 };
 use crate::{
-    action::Response,
+    action::{Proposal, Response},
     applier::Applier,
     error::StorageError,
     log_id::LogId,
     range::RangeId,
     runtime::{self, Runtime},
-    state::{Group, Membership, Payload, Phase, Store},
+    state::{Group, Membership, Payload, Phase, Store, View},
 };
 
 /// Bytes and entries that are applied in one go.
@@ -85,9 +85,9 @@ impl Machine {
         let first = entries.first().map_or(0, |(id, _)| id.index);
         let responses = self.applier.apply(self.range, entries).await.map_err(other)?;
         for (response, index) in responses.iter().zip(first..) {
-            if let Some(Response::Verified { checksum }) = response {
-                let event = Event::Verified { range: self.range, index, checksum: *checksum };
-                let _told = self.events.send(event);
+            if response == &Some(Response::Verified) {
+                // The last of its entries that is applied, so this view is as of it.
+                self.verify(index, self.store.view().map_err(other)?);
             }
             if let Some(Response::Split { parent, child }) = response {
                 // Nobody to tell while the node is being opened or closed: then it starts all groups.
@@ -95,6 +95,20 @@ impl Machine {
             }
         }
         Ok(responses.into_iter().map(Applied).collect())
+    }
+}
+
+impl Machine {
+    /// Computes the checksum of a view beside everything else, and tells it.
+    fn verify(&self, index: u64, view: View) {
+        let (range, events) = (self.range, self.events.clone());
+        drop(Runtime::spawn(async move {
+            match runtime::blocking(move || view.checksum(range)).await {
+                // Nobody to tell while the node is being closed.
+                Ok(checksum) => drop(events.send(Event::Verified { range, index, checksum })),
+                Err(error) => tracing::error!(%range, %error, "the replica cannot be checked"),
+            }
+        }));
     }
 }
 
@@ -110,7 +124,7 @@ impl RaftStateMachine<TypeConfig> for Machine {
     where
         Strm: Stream<Item = Result<EntryResponder<TypeConfig>, io::Error>> + Unpin + OptionalSend,
     {
-        let (mut entries, mut responders, mut bytes) = (Vec::new(), Vec::new(), 0);
+        let (mut entries, mut responders, mut bytes, mut alone) = (Vec::new(), Vec::new(), 0, false);
         loop {
             let next = stream.next().await.transpose()?;
             let ended = next.is_none();
@@ -124,10 +138,11 @@ impl RaftStateMachine<TypeConfig> for Machine {
                     }
                 };
                 bytes += payload.len();
+                alone = matches!(&payload, Payload::Command(command) if Proposal::is_verify(command));
                 entries.push((id, payload));
                 responders.push(responder);
             }
-            let enough = entries.len() >= APPLY_ENTRIES || bytes >= APPLY_BYTES;
+            let enough = alone || entries.len() >= APPLY_ENTRIES || bytes >= APPLY_BYTES;
             if !entries.is_empty() && (ended || enough) {
                 bytes = 0;
                 let responses = self.apply_some(&mut entries).await?;
@@ -175,7 +190,8 @@ impl RaftStateMachine<TypeConfig> for Machine {
             phase: Phase::Live,
         };
         let begun = group;
-        let mut installer = self.applier.run(move |store| store.installer(&begun)).await.map_err(other)?;
+        let installer = self.applier.run_when_space(move |store| store.installer(&begun)).await;
+        let mut installer = installer.map_err(other)?;
         let mut offset = 0;
         let mut incoming = incoming;
         loop {
@@ -188,6 +204,8 @@ impl RaftStateMachine<TypeConfig> for Machine {
             incoming = rest;
             let Some((chunk, next)) = piece else { break };
             offset = next;
+            // On a full disk the rest would be held in memory.
+            self.applier.run_when_space(Store::durable).await.map_err(other)?;
             installer = self
                 .applier
                 .run(move |store| {
@@ -197,7 +215,12 @@ impl RaftStateMachine<TypeConfig> for Machine {
                 .await
                 .map_err(other)?;
         }
-        self.applier.run(move |store| installer.finish(store)).await.map_err(other)?;
+        match self.applier.run(move |store| installer.finish(store)).await {
+            Err(error) if error.is_full() => {
+                self.applier.run_when_space(Store::durable).await.map_err(other)?;
+            }
+            finished => drop(finished.map_err(other)?),
+        }
         self.built = true;
         Ok(())
     }
@@ -220,17 +243,9 @@ impl RaftSnapshotBuilder<TypeConfig> for Builder {
     type SnapshotData = SnapshotData;
 
     async fn build_snapshot(&mut self) -> Result<RaftSnapshot, io::Error> {
-        /// On a full disk; the applier tries by itself too.
-        const TRY_EVERY: Duration = Duration::from_millis(500);
-        // LOG-2: the log is purged up to a snapshot, so the snapshot must be durable.
-        let mut durable = loop {
-            match self.applier.checkpoint().await {
-                Ok(durable) => break durable,
-                // Any error here ends the group for good, but a full disk may have space again.
-                Err(StorageError::DiskFull { .. }) => Runtime::sleep(TRY_EVERY).await,
-                Err(error) => return Err(other(error)),
-            }
-        };
+        // LOG-2: the log is purged up to a snapshot, so the snapshot must be durable. Any error here ends
+        // the group for good.
+        let mut durable = self.applier.checkpoint_when_space().await.map_err(other)?;
         let group = durable.remove(&self.range);
         let group = group.ok_or_else(|| io::Error::other(format!("range {} is gone", self.range)))?;
         let (last_log_id, last_membership) = applied(&group)?;

@@ -4,9 +4,9 @@ use bytes::Bytes;
 
 use super::{Lock, read_key_range, write_key_range};
 use crate::{
+    fields::{Reader, Reason, Writer},
     kv::{Key, ScanPage, Timestamp, Value},
     range::{NodeId, RangeId},
-    wire::{Malformed, Reader, Writer},
 };
 
 /// What a node answers.
@@ -155,7 +155,7 @@ impl Answer {
         }
     }
 
-    pub(super) fn read(reader: &mut Reader) -> Result<Self, Malformed> {
+    pub(super) fn read(reader: &mut Reader) -> Result<Self, Reason> {
         let locks = |reader: &mut Reader| reader.list(Lock::read);
         Ok(match reader.u8()? {
             0 => Self::Done,
@@ -209,7 +209,7 @@ impl Identity {
         });
     }
 
-    fn read(reader: &mut Reader) -> Result<Self, Malformed> {
+    fn read(reader: &mut Reader) -> Result<Self, Reason> {
         let node = |reader: &mut Reader| reader.u64().map(NodeId);
         Ok(Self {
             cluster: reader.u64()?,

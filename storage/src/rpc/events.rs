@@ -2,11 +2,10 @@
 
 use bytes::Bytes;
 
-use super::{read_descriptor, write_descriptor};
 use crate::{
+    fields::{Reader, Reason, Writer},
     kv::{End, Value},
     state::{Change, Event, Events},
-    wire::{Malformed, Reader, Writer},
 };
 
 fn write_value(writer: &mut Writer, value: Option<&Value>) {
@@ -27,24 +26,24 @@ fn write_change(writer: &mut Writer, change: &Change) {
             writer.u8(4).u8(*end as u8);
         }
         Change::Split { parent, child } => {
-            write_descriptor(writer.u8(5), parent);
-            write_descriptor(writer, child);
+            writer.u8(5).descriptor(parent);
+            writer.descriptor(child);
         }
     }
 }
 
-fn read_end(reader: &mut Reader) -> Result<End, Malformed> {
+fn read_end(reader: &mut Reader) -> Result<End, Reason> {
     Ok(if reader.flag()? { End::Back } else { End::Front })
 }
 
-fn read_change(reader: &mut Reader) -> Result<Change, Malformed> {
+fn read_change(reader: &mut Reader) -> Result<Change, Reason> {
     Ok(match reader.u8()? {
         0 => Change::Put(reader.option(Reader::bytes)?),
         1 => Change::Deleted,
         2 => Change::DeletedRange(reader.option(Reader::bytes)?),
         3 => Change::Pushed(read_end(reader)?, reader.option(Reader::bytes)?),
         4 => Change::Popped(read_end(reader)?),
-        5 => Change::Split { parent: read_descriptor(reader)?, child: read_descriptor(reader)? },
+        5 => Change::Split { parent: reader.descriptor()?, child: reader.descriptor()? },
         _ => return Err("unknown change"),
     })
 }
@@ -58,7 +57,7 @@ pub(crate) fn encode_events(events: &Events) -> Bytes {
     writer.finish()
 }
 
-pub(crate) fn decode_events(bytes: Bytes) -> Result<Events, Malformed> {
+pub(crate) fn decode_events(bytes: Bytes) -> Result<Events, Reason> {
     let mut reader = Reader::new(bytes);
     let through = reader.u64()?;
     let events = reader.list(|reader| {

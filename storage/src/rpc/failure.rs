@@ -2,8 +2,8 @@
 
 use super::Route;
 use crate::{
+    fields::{Reader, Reason, Writer},
     range::{NodeId, RangeId},
-    wire::{Malformed, Reader, Writer},
 };
 
 /// Why a node did not do what was asked.
@@ -57,7 +57,7 @@ impl Failure {
         };
     }
 
-    pub(super) fn read(reader: &mut Reader) -> Result<Self, Malformed> {
+    pub(super) fn read(reader: &mut Reader) -> Result<Self, Reason> {
         let node = |reader: &mut Reader| reader.u64().map(NodeId);
         Ok(match reader.u8()? {
             0 => Self::NotLeader { range: RangeId(reader.u64()?), leader: reader.option(node)? },

@@ -7,14 +7,14 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{Peer, read_descriptor, write_descriptor};
+use super::Peer;
 use crate::{
+    fields::{self, Reader, Writer},
     placement::{
         ClusterId, Follower, Join, NodeReport, NodeState, NodeStatus, OperatorStatus, Order, RangeReport,
         RangeStatus, Reason, ReplicaPhase, ReplicaReport, Status,
     },
     range::{NodeId, RangeId},
-    wire::{Malformed, Reader, Writer},
 };
 
 /// What the driver answers to a report.
@@ -46,11 +46,11 @@ fn write_nodes(writer: &mut Writer, nodes: &BTreeSet<NodeId>) {
     });
 }
 
-fn read_nodes(reader: &mut Reader) -> Result<BTreeSet<NodeId>, Malformed> {
+fn read_nodes(reader: &mut Reader) -> Result<BTreeSet<NodeId>, fields::Reason> {
     Ok(reader.list(read_node)?.into_iter().collect())
 }
 
-fn read_node(reader: &mut Reader) -> Result<NodeId, Malformed> {
+fn read_node(reader: &mut Reader) -> Result<NodeId, fields::Reason> {
     reader.u64().map(NodeId)
 }
 
@@ -60,7 +60,7 @@ fn write_labels(writer: &mut Writer, labels: &BTreeMap<String, String>) {
     });
 }
 
-fn read_labels(reader: &mut Reader) -> Result<BTreeMap<String, String>, Malformed> {
+fn read_labels(reader: &mut Reader) -> Result<BTreeMap<String, String>, fields::Reason> {
     Ok(reader.list(|reader| Ok((reader.text()?, reader.text()?)))?.into_iter().collect())
 }
 
@@ -70,7 +70,7 @@ fn write_peers(writer: &mut Writer, peers: &[Peer]) {
     });
 }
 
-fn read_peers(reader: &mut Reader) -> Result<Vec<Peer>, Malformed> {
+fn read_peers(reader: &mut Reader) -> Result<Vec<Peer>, fields::Reason> {
     reader.list(|reader| Ok(Peer { node: read_node(reader)?, address: reader.text()? }))
 }
 
@@ -87,7 +87,7 @@ pub(crate) fn encode_report(report: &NodeReport) -> Bytes {
 }
 
 fn write_range_report(writer: &mut Writer, report: &RangeReport) {
-    write_descriptor(writer, &report.descriptor);
+    writer.descriptor(&report.descriptor);
     write_nodes(writer, &report.voters);
     write_nodes(writer, &report.outgoing);
     write_nodes(writer, &report.learners);
@@ -98,7 +98,7 @@ fn write_range_report(writer: &mut Writer, report: &RangeReport) {
     });
 }
 
-pub(crate) fn decode_report(bytes: Bytes) -> Result<NodeReport, Malformed> {
+pub(crate) fn decode_report(bytes: Bytes) -> Result<NodeReport, fields::Reason> {
     let mut reader = Reader::new(bytes);
     let report = NodeReport {
         node: read_node(&mut reader)?,
@@ -122,9 +122,9 @@ pub(crate) fn decode_report(bytes: Bytes) -> Result<NodeReport, Malformed> {
     reader.finish(report)
 }
 
-fn read_range_report(reader: &mut Reader) -> Result<RangeReport, Malformed> {
+fn read_range_report(reader: &mut Reader) -> Result<RangeReport, fields::Reason> {
     Ok(RangeReport {
-        descriptor: read_descriptor(reader)?,
+        descriptor: reader.descriptor()?,
         voters: read_nodes(reader)?,
         outgoing: read_nodes(reader)?,
         learners: read_nodes(reader)?,
@@ -148,7 +148,7 @@ fn read_range_report(reader: &mut Reader) -> Result<RangeReport, Malformed> {
 fn write_order(writer: &mut Writer, order: &Order) {
     match order {
         Order::CreateReplica { descriptor, incarnation, configuration } => {
-            write_descriptor(writer.u8(0), descriptor);
+            writer.u8(0).descriptor(descriptor);
             writer.u64(*incarnation).u64(*configuration);
         }
         Order::DropReplica { range, incarnation, configuration } => {
@@ -174,10 +174,10 @@ fn write_order(writer: &mut Writer, order: &Order) {
     }
 }
 
-fn read_order(reader: &mut Reader) -> Result<Order, Malformed> {
+fn read_order(reader: &mut Reader) -> Result<Order, fields::Reason> {
     let tag = reader.u8()?;
     if tag == 0 {
-        let (descriptor, incarnation) = (read_descriptor(reader)?, reader.u64()?);
+        let (descriptor, incarnation) = (reader.descriptor()?, reader.u64()?);
         return Ok(Order::CreateReplica { descriptor, incarnation, configuration: reader.u64()? });
     }
     let (range, second) = (RangeId(reader.u64()?), reader.u64()?);
@@ -208,7 +208,7 @@ pub(crate) fn encode_orders(orders: &Orders) -> Bytes {
     writer.finish()
 }
 
-pub(crate) fn decode_orders(bytes: Bytes) -> Result<Orders, Malformed> {
+pub(crate) fn decode_orders(bytes: Bytes) -> Result<Orders, fields::Reason> {
     let mut reader = Reader::new(bytes);
     let orders = Orders {
         orders: reader.list(read_order)?,
@@ -229,7 +229,7 @@ pub(crate) fn encode_join(join: &Join) -> Bytes {
     writer.finish()
 }
 
-pub(crate) fn decode_join(bytes: Bytes) -> Result<Join, Malformed> {
+pub(crate) fn decode_join(bytes: Bytes) -> Result<Join, fields::Reason> {
     let mut reader = Reader::new(bytes);
     let join = Join {
         node: reader.option(read_node)?,
@@ -246,7 +246,7 @@ pub(crate) fn encode_joined(joined: &Joined) -> Bytes {
     writer.finish()
 }
 
-pub(crate) fn decode_joined(bytes: Bytes) -> Result<Joined, Malformed> {
+pub(crate) fn decode_joined(bytes: Bytes) -> Result<Joined, fields::Reason> {
     let mut reader = Reader::new(bytes);
     let (node, cluster) = (read_node(&mut reader)?, reader.u64()?);
     let joined = Joined { node, cluster, peers: read_peers(&mut reader)? };
@@ -268,7 +268,7 @@ pub(crate) fn encode_status(status: &Status) -> Bytes {
         writer.u64(node.replicas as u64).u64(node.leaders as u64);
     });
     writer.list(status.ranges.iter(), |writer, range| {
-        write_descriptor(writer, &range.descriptor);
+        writer.descriptor(&range.descriptor);
         write_nodes(writer, &range.voters);
         write_nodes(writer, &range.learners);
         writer.option(range.leader, |writer, node| {
@@ -288,11 +288,11 @@ pub(crate) fn encode_status(status: &Status) -> Bytes {
     writer.finish()
 }
 
-fn read_size(reader: &mut Reader) -> Result<usize, Malformed> {
+fn read_size(reader: &mut Reader) -> Result<usize, fields::Reason> {
     usize::try_from(reader.u64()?).map_err(|_| "a number that is too large")
 }
 
-fn read_node_status(reader: &mut Reader) -> Result<NodeStatus, Malformed> {
+fn read_node_status(reader: &mut Reader) -> Result<NodeStatus, fields::Reason> {
     Ok(NodeStatus {
         id: read_node(reader)?,
         address: reader.text()?,
@@ -312,9 +312,9 @@ fn read_node_status(reader: &mut Reader) -> Result<NodeStatus, Malformed> {
     })
 }
 
-fn read_range_status(reader: &mut Reader) -> Result<RangeStatus, Malformed> {
+fn read_range_status(reader: &mut Reader) -> Result<RangeStatus, fields::Reason> {
     Ok(RangeStatus {
-        descriptor: read_descriptor(reader)?,
+        descriptor: reader.descriptor()?,
         voters: read_nodes(reader)?,
         learners: read_nodes(reader)?,
         leader: reader.option(read_node)?,
@@ -326,7 +326,7 @@ fn read_range_status(reader: &mut Reader) -> Result<RangeStatus, Malformed> {
     })
 }
 
-fn read_operator(reader: &mut Reader) -> Result<OperatorStatus, Malformed> {
+fn read_operator(reader: &mut Reader) -> Result<OperatorStatus, fields::Reason> {
     const REASONS: [Reason; 8] = [
         Reason::Manual,
         Reason::Repair,
@@ -342,7 +342,7 @@ fn read_operator(reader: &mut Reader) -> Result<OperatorStatus, Malformed> {
     Ok(OperatorStatus { range, reason, what: reader.text()?, age: Duration::from_millis(reader.u64()?) })
 }
 
-pub(crate) fn decode_status(bytes: Bytes) -> Result<Status, Malformed> {
+pub(crate) fn decode_status(bytes: Bytes) -> Result<Status, fields::Reason> {
     let mut reader = Reader::new(bytes);
     let status = Status {
         cluster: ClusterId(reader.u128()?),

@@ -7,9 +7,9 @@ use bytes::Bytes;
 use super::{read_key_range, write_key_range};
 use crate::{
     action::TransactionId,
+    fields::{Reader, Reason, Writer},
     kv::{Key, KeyRange, ScanLimit},
     range::{NodeId, RangeId},
-    wire::{Malformed, Reader, Writer},
 };
 
 /// What is asked of a node.
@@ -117,7 +117,7 @@ impl Request {
         writer.finish()
     }
 
-    pub(crate) fn decode(bytes: Bytes) -> Result<Self, Malformed> {
+    pub(crate) fn decode(bytes: Bytes) -> Result<Self, Reason> {
         let mut reader = Reader::new(bytes);
         let request = match reader.u8()? {
             0 => Self::Identify,
@@ -157,7 +157,7 @@ impl ReadMode {
         };
     }
 
-    fn read(reader: &mut Reader) -> Result<Self, Malformed> {
+    fn read(reader: &mut Reader) -> Result<Self, Reason> {
         Ok(match reader.u8()? {
             0 => Self::Linearizable,
             1 => Self::Follower,
@@ -171,7 +171,7 @@ fn write_limit(writer: &mut Writer, limit: ScanLimit) {
     writer.u64(limit.entries as u64).u64(limit.bytes as u64);
 }
 
-fn read_limit(reader: &mut Reader) -> Result<ScanLimit, Malformed> {
+fn read_limit(reader: &mut Reader) -> Result<ScanLimit, Reason> {
     let mut size = || reader.u64().map(|size| usize::try_from(size).unwrap_or(usize::MAX));
     Ok(ScanLimit { entries: size()?, bytes: size()? })
 }
@@ -202,7 +202,7 @@ impl Query {
         }
     }
 
-    fn read(reader: &mut Reader) -> Result<Self, Malformed> {
+    fn read(reader: &mut Reader) -> Result<Self, Reason> {
         Ok(match reader.u8()? {
             0 => Self::Values(reader.list(Reader::bytes)?),
             1 => Self::Scan(read_key_range(reader)?, read_limit(reader)?),
@@ -228,7 +228,7 @@ impl Admin {
         };
     }
 
-    fn read(reader: &mut Reader) -> Result<Self, Malformed> {
+    fn read(reader: &mut Reader) -> Result<Self, Reason> {
         Ok(match reader.u8()? {
             0 => Self::Status,
             1 => Self::Drain { node: NodeId(reader.u64()?), on: reader.flag()? },

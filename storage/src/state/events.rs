@@ -124,11 +124,6 @@ impl NewEvents {
         self.ring.push(Event { index: self.index, key: Key::copy_from_slice(key), change });
     }
 
-    /// Notes a value.
-    pub(super) fn put(&mut self, key: &[u8], value: &[u8]) {
-        self.push(key, Change::Put(short(value)));
-    }
-
     /// As many of the last operations as there is space for; earlier ones are given up.
     pub(super) fn last_of<'o>(&mut self, operations: &'o [Operation]) -> &'o [Operation] {
         let skipped = operations.len().saturating_sub(EVENTS_MAX);

@@ -63,11 +63,6 @@ impl Store {
 }
 
 impl SnapshotReader {
-    /// The group at the moment of the snapshot.
-    pub(crate) const fn group(&self) -> &Group {
-        &self.group
-    }
-
     /// The next chunk; `None` behind the last. There is at least one.
     pub(crate) fn next_chunk(&mut self) -> Result<Option<Bytes>, StorageError> {
         if self.done {

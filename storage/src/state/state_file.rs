@@ -2,7 +2,6 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    path::Path,
     sync::Arc,
 };
 
@@ -11,7 +10,7 @@ use redb::{Database, Durability, ReadTransaction, ReadableDatabase as _, WriteTr
 
 use super::{
     fault::Fault,
-    header::{HEADER_BYTES, Header},
+    header::Header,
     page_file::{Backend, PageFile},
 };
 use crate::error::StorageError;
@@ -42,11 +41,6 @@ impl StateFile {
         file.pages.set_repairing(false);
         *file.database.write() = Some(database);
         Ok(file)
-    }
-
-    /// Its name.
-    pub(super) fn path(&self) -> &Path {
-        self.pages.path()
     }
 
     /// Runs `change` in one transaction; nothing of it stays if it fails. Waits for other writers.

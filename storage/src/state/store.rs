@@ -29,7 +29,7 @@ use super::{
     tables::{GROUPS, SESSIONS, SPACES, SpaceTables},
     view::View,
 };
-use crate::{disk::Disk, error::StorageError, log_id::LogId, range::RangeId};
+use crate::{disk::Disk, error::StorageError, range::RangeId};
 
 /// The state of a node.
 #[derive(Debug)]
@@ -99,6 +99,8 @@ impl Store {
     ///
     /// `None` if the file takes no writes; then nothing is durable that was not before.
     pub(crate) fn checkpoint(&self) -> Result<Option<BTreeMap<RangeId, Group>>, StorageError> {
+        // There may be space again; if not, this is as before.
+        let _still_full = self.attach();
         let applied = self.file.write(Durability::Immediate, |transaction| {
             let groups = transaction.open_table(GROUPS)?;
             let mut applied = BTreeMap::new();
@@ -123,9 +125,13 @@ impl Store {
         self.pages().attach().map_err(|why| why.into_error(self.pages().path()))
     }
 
-    /// Whether what was last committed durably is durable.
-    pub(super) fn durable(&self) -> Result<(), StorageError> {
-        self.pages().detachment().map_or(Ok(()), |why| Err(why.into_error(self.pages().path())))
+    /// Makes what was last committed durably durable, if a full disk kept it from that.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::is_full`] while it does.
+    pub(crate) fn durable(&self) -> Result<(), StorageError> {
+        self.attach()
     }
 
     /// Events of a live range after the entry `index`, of those that this process applied.

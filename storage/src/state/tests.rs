@@ -7,11 +7,11 @@ mod snapshots;
 mod transactions;
 mod two_phase;
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use bytes::Bytes;
 
-use super::{Group, GroupEntries, Membership, Payload, Phase, Responses, Store};
+use super::{Group, GroupEntries, Membership, Payload, Phase, Store, execute::Responses};
 use crate::{
     action::{Action, OperationResult, Proposal, Refusal, Response, Session, TransactionId},
     kv::{Condition, Key, KeyRange, Operation, ScanLimit, Timestamp, Transaction, Value},
@@ -120,9 +120,5 @@ pub(super) fn put(key: &str, value: &str) -> Operation {
 pub(super) const DONE: Response = Response::Done(Vec::new());
 
 pub(super) fn checksum(store: &Store, range: RangeId) -> u64 {
-    let view = store.view().unwrap();
-    let descriptor = view.group(range).unwrap().unwrap().descriptor;
-    let tables = view.reads(descriptor.space).unwrap();
-    let sessions = view.transaction.open_table(super::tables::SESSIONS).unwrap();
-    super::verify::checksum(&tables, &sessions, &descriptor).unwrap()
+    store.view().unwrap().checksum(range).unwrap()
 }

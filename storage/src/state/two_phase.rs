@@ -43,7 +43,11 @@ impl Applying<'_, '_> {
         {
             return Ok(Response::Refused(Refusal::NotLockable { key: keys.start.clone() }));
         }
-        let decided = self.decision(id, primary)?.map(|decision| decision.committed);
+        // Only in the range of the primary: what another range on this node has decided, it has on each
+        // node at another time.
+        let is_primary = self.row.group.descriptor.keys.contains(primary);
+        let decision = if is_primary { self.decision(id, primary)? } else { None };
+        let decided = decision.map(|decision| decision.committed);
         if let Some(committed) = decided.or((deadline <= now).then_some(false)) {
             return Ok(Response::Refused(Refusal::AlreadyDecided { committed }));
         }
@@ -62,7 +66,7 @@ impl Applying<'_, '_> {
             locks.entry(operation.key()).or_default().push(operation.clone());
         }
         // Without a lock on it nothing could ever be committed.
-        if self.row.group.descriptor.keys.contains(primary) && !locks.contains_key(primary) {
+        if is_primary && !locks.contains_key(primary) {
             if let Some(refusal) = self.locked_key(primary, Some(id))? {
                 return Ok(Response::Refused(refusal));
             }

@@ -3,33 +3,42 @@
 use std::ops::ControlFlow;
 
 use bytes::BytesMut;
-use redb::ReadableTable;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::{
     fault::Fault,
-    rows::{self, Tables},
+    rows,
+    tables::{SESSIONS, SpaceReads},
+    view::View,
 };
-use crate::{fields::put_descriptor, range::RangeDescriptor};
+use crate::{
+    error::StorageError,
+    fields::put_descriptor,
+    range::{RangeDescriptor, RangeId},
+};
 
-/// xxh3 over the descriptor and all rows of the range, as [`rows`] encodes them.
-///
-/// Reads all of the range: about a second for each GiB that is not in memory, in which nothing else
-/// is applied on this node.
-pub(super) fn checksum(
-    tables: &impl Tables,
-    sessions: &impl ReadableTable<(u64, u64), &'static [u8]>,
-    range: &RangeDescriptor,
-) -> Result<u64, Fault> {
-    let mut hash = Xxh3::new();
-    let mut scratch = BytesMut::new();
-    put_descriptor(&mut scratch, range);
-    hash.update(&scratch);
-    let _all = rows::visit(tables, sessions, range, None, &mut |row| {
-        scratch.clear();
-        row.encode(&mut scratch);
+impl View {
+    /// xxh3 over the descriptor and all rows of the range, as [`rows`] encodes them.
+    ///
+    /// Reads all of the range: about a second for each GiB that is not in memory.
+    pub(crate) fn checksum(&self, range: RangeId) -> Result<u64, StorageError> {
+        let group = self.group(range)?.ok_or(StorageError::RangeAbsent { range })?;
+        self.try_checksum(&group.descriptor).map_err(|fault| self.error(fault))
+    }
+
+    fn try_checksum(&self, range: &RangeDescriptor) -> Result<u64, Fault> {
+        let tables = SpaceReads::open(&self.transaction, range.space)?;
+        let sessions = self.transaction.open_table(SESSIONS)?;
+        let mut hash = Xxh3::new();
+        let mut scratch = BytesMut::new();
+        put_descriptor(&mut scratch, range);
         hash.update(&scratch);
-        ControlFlow::Continue(())
-    })?;
-    Ok(hash.digest())
+        let _all = rows::visit(&tables, &sessions, range, None, &mut |row| {
+            scratch.clear();
+            row.encode(&mut scratch);
+            hash.update(&scratch);
+            ControlFlow::Continue(())
+        })?;
+        Ok(hash.digest())
+    }
 }

@@ -2,13 +2,14 @@
 
 use std::{path::Path, sync::Arc};
 
+use openraft::AsyncRuntime as _;
 use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 
 use super::Stats;
 use crate::{
     block_on::block_on,
-    client::Client,
+    client::{Client, sweep},
     clock::Clock,
     config::Config,
     data_folder::DataFolder,
@@ -18,7 +19,7 @@ use crate::{
     network::NoTransport,
     node::{Node, NodeIdentity, Opened},
     range::{NodeId, RangeId, Space},
-    runtime::{self, InRuntime, Threads},
+    runtime::{self, InRuntime, Runtime, Threads},
     state::Store,
 };
 
@@ -98,7 +99,10 @@ impl Embedded {
         };
         let node = InRuntime::new(threads.handle(), start).await?;
         let client = Client::new(Some(Arc::clone(&node)), Arc::new(NoTransport), Vec::new(), config);
-        Ok(Running { node, client: Arc::new(client), threads })
+        let client = Arc::new(client);
+        let left = sweep(Arc::downgrade(&client));
+        InRuntime::new(threads.handle(), async { drop(Runtime::spawn(left)) }).await;
+        Ok(Running { node, client, threads })
     }
 
     pub(super) fn stats(&self) -> Result<Stats, StorageError> {

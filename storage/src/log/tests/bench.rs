@@ -30,6 +30,7 @@ fn run(folder: PathBuf, groups: u64, bytes: usize) -> f64 {
         segments_kept: 2,
         reserve_bytes: 0,
         salt: 1,
+        no_fsync: false,
     };
     let (log, worker) = Log::open(options, &BTreeMap::new()).unwrap();
     let worker = thread::spawn(move || block_on(worker.run()));

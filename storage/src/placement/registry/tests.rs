@@ -158,3 +158,18 @@ fn a_registry_that_is_not_one_is_refused() {
     store.insert(codec::cluster_key(), Value::new());
     assert!(matches!(Registry::load(store, 1), Err(PlacementError::Corrupt { .. })));
 }
+
+#[test]
+fn what_changes_nothing_waits_for_nothing() {
+    let store = first();
+    let mut registry = loaded(&store, 1);
+    // The driver's own mark is always written first.
+    assert_eq!(registry.next_number(), 1);
+    assert_eq!(registry.change().unwrap().number, 1);
+    registry.saved(1);
+    let known = registry.nodes[&NodeId(1)].clone();
+    registry.set_node(known.clone());
+    assert_eq!(registry.next_number(), registry.saved_number());
+    registry.set_node(NodeRecord { address: "elsewhere".into(), ..known });
+    assert_eq!(registry.next_number(), 2);
+}

@@ -41,6 +41,9 @@ pub(crate) struct Progress {
     pub(crate) silent: Option<Duration>,
 }
 
+/// The other replicas, as their leader knows them.
+pub(crate) type Followers = Vec<(NodeId, Progress)>;
+
 impl Group {
     /// Who belongs to the group, as far as this replica knows.
     pub(crate) fn members(&self) -> Members {
@@ -64,7 +67,7 @@ impl Group {
     }
 
     /// Term, index of the last entry, and how far each other replica is; `None` unless this one leads.
-    pub(crate) fn progress(&self) -> Option<(u64, u64, Vec<(NodeId, Progress)>)> {
+    pub(crate) fn progress(&self) -> Option<(u64, u64, Followers)> {
         let metrics = self.raft.metrics();
         let metrics = metrics.borrow_watched();
         let replication = metrics.replication.as_ref()?;

@@ -55,7 +55,7 @@ impl Group {
         let bytes: u64 = request.entries.iter().map(crate::raft::types::entry_bytes).sum();
         // A full disk refuses before Raft has the entries; the leader asks again.
         if bytes > 0
-            && let Err(error) = self.shared.health.check_space(bytes, self.shared.log.full())
+            && let Err(error) = self.shared.health.check_space(bytes, &self.shared.log)
         {
             return refuse(&error);
         }
@@ -73,7 +73,7 @@ impl Group {
 
     /// A snapshot begins to arrive; one that did not finish is forgotten.
     fn begin(&self, transfer: u64, descriptor: RangeDescriptor, meta: SnapshotMeta) -> RaftReply {
-        if let Err(error) = self.shared.health.check_space(0, self.shared.log.full()) {
+        if let Err(error) = self.shared.health.check_space(0, &self.shared.log) {
             return refuse(&error);
         }
         if let Err(error) = self.shared.store.check_installable(&descriptor) {

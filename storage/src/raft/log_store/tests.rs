@@ -115,6 +115,7 @@ impl Worked {
             segments_kept: 2,
             reserve_bytes: 0,
             salt: 1,
+            no_fsync: false,
         };
         let (log, worker) = Log::open(options, &BTreeMap::new()).unwrap();
         Self { log, worker: Some(thread::spawn(move || block_on(worker.run()))) }

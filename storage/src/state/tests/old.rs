@@ -1,26 +1,37 @@
 //! State files of format 1.
 
+use redb::{Durability, TableDefinition};
+
 use super::*;
 use crate::{
     error::StorageError,
-    state::{Entry, OldFormat, State},
+    state::{old_format::OldFormat, page_file::PageFile, state_file::StateFile},
     testing::Fault,
-    wal::LogPosition,
 };
 
-/// A file as the code of format 1 leaves it when it closes.
-fn old_file(disk: &SimulatedDisk, end: LogPosition) {
-    let state = State::open(PATH.into(), disk, 1 << 20).unwrap();
-    state.pages().attach().unwrap();
-    let both = [transaction([], [put("a", "1"), put("z", "2")]), transaction([], [put("b", "3")])];
-    let entry = |(index, transaction)| Entry { index, end: LogPosition::FIRST, transaction };
-    let entries: Vec<Entry<'_>> = (1..).zip(&both).map(entry).collect();
-    state.apply(&entries).unwrap();
-    state.checkpoint(Some(end)).unwrap().unwrap();
-    state.close();
+const DATA: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("data");
+const STORE: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("store");
+
+/// A file as the code of format 1 leaves it when it closes: two entries applied, the log to go on at
+/// this segment and offset.
+fn old_file(disk: &SimulatedDisk, (segment, offset): (u64, u64)) {
+    let pages = Arc::new(PageFile::create(Path::new(PATH).with_file_name("new.redb"), disk).unwrap());
+    let file = StateFile::open(Arc::clone(&pages), 1 << 20).unwrap();
+    let written = file.write(Durability::Immediate, |transaction| {
+        let mut data = transaction.open_table(DATA)?;
+        for (key, value) in [("a", "1"), ("z", "2"), ("b", "3")] {
+            data.insert(key.as_bytes(), value.as_bytes())?;
+        }
+        let applied = [2, segment, offset].map(u64::to_le_bytes).concat();
+        transaction.open_table(STORE)?.insert("applied", applied.as_slice())?;
+        Ok(())
+    });
+    written.unwrap();
+    file.close();
+    pages.publish(Path::new(PATH), disk).unwrap();
 }
 
-const CLOSED: LogPosition = LogPosition { segment: 3, offset: 0 };
+const CLOSED: (u64, u64) = (3, 0);
 
 #[test]
 fn a_closed_one_becomes_the_first_range() {
@@ -42,9 +53,7 @@ fn a_closed_one_becomes_the_first_range() {
 
 #[test]
 fn one_with_a_log_is_refused() {
-    for (end, newest) in
-        [(LogPosition { segment: 3, offset: 64 }, None), (CLOSED, Some(3)), (CLOSED, Some(4))]
-    {
+    for (end, newest) in [((3, 64), None), (CLOSED, Some(3)), (CLOSED, Some(4))] {
         let disk = SimulatedDisk::new();
         old_file(&disk, end);
         let store = Store::open(PATH.into(), &disk, 1 << 20).unwrap().unwrap();

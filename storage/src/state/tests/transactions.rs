@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     error::StorageError,
     kv::End,
-    state::{Change, Compacted},
+    state::{Change, events::Compacted},
 };
 
 const MINUTE: u64 = 60_000;
@@ -113,6 +113,7 @@ fn a_split_makes_two_of_one() {
     assert_eq!(born.membership.bytes, "node 1");
     // The request that the parent answered comes to the child.
     assert_eq!(bench.send(RangeId(9), session(7, 1), count()), answer);
+    // RANGE-1.
     let stale = Proposal { version: 1, session: None, now: Timestamp(0), action: split };
     let refused = Response::Refused(Refusal::Version(parent));
     assert_eq!(bench.apply(USER, &[stale]), [Some(refused)]);
@@ -191,7 +192,7 @@ fn all_may_be_used_on_any_thread() {
     const fn send<T: Send>() {}
     const fn sync<T: Sync>() {}
     send::<crate::state::SnapshotReader>();
-    send::<crate::state::Installer>();
+    send::<crate::state::install::Installer>();
     send::<crate::state::View>();
     sync::<crate::state::View>();
     sync::<Store>();

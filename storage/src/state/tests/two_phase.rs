@@ -74,6 +74,29 @@ fn a_commit_does_what_was_prepared_and_told() {
     assert_eq!((bench.elements("d").len(), locks(&bench).len()), (1, 0));
 }
 
+/// Each node applies the entries of two ranges in an order of its own.
+#[test]
+fn what_another_range_decided_is_no_matter_of_a_part() {
+    let child = RangeId(9);
+    let states = [false, true].map(|decides_first| {
+        let bench = Bench::new();
+        bench.act(Action::Split { at: k("q"), child });
+        bench.act(prepare([put("p", "1")]));
+        let part = || bench.send(child, None, prepare([put("s", "2")]));
+        if decides_first {
+            assert_eq!(bench.act(decide(true)), decided(true));
+            assert_eq!(part(), DONE);
+        } else {
+            assert_eq!(part(), DONE);
+            assert_eq!(bench.act(decide(true)), decided(true));
+        }
+        assert_eq!(bench.send(child, None, resolve(&["s"], true)), DONE);
+        assert_eq!((bench.get("p"), bench.get("s")), (Some(k("1")), Some(k("2"))));
+        (checksum(&bench.store, USER), checksum(&bench.store, child))
+    });
+    assert_eq!(states[0], states[1]);
+}
+
 #[test]
 fn a_rollback_leaves_everything_as_it_was() {
     let bench = Bench::new();

@@ -55,6 +55,18 @@ pub(crate) struct Load {
     pub value_bytes: usize,
     /// How many keys there are.
     pub keys: u64,
+    /// Whether all keys are put before.
+    pub fill: bool,
+}
+
+impl Mode {
+    /// In a word.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Put => "put",
+            Self::Get => "get",
+        }
+    }
 }
 
 /// What came of a load.
@@ -67,10 +79,10 @@ pub(crate) struct Outcome {
 }
 
 impl Load {
-    /// Runs it; for gets, all keys are put first.
+    /// Runs it.
     pub(crate) async fn run<T: Target>(&self, target: T) -> Outcome {
         let target = Arc::new(target);
-        if self.mode == Mode::Get {
+        if self.fill {
             self.fill(&*target).await;
         }
         let begin = Instant::now();
@@ -149,10 +161,25 @@ fn value(random: &mut StdRng, bytes: usize) -> Bytes {
 }
 
 impl Outcome {
+    /// Operations that succeeded, by the second.
+    pub(crate) fn operations_per_second(&self) -> f64 {
+        self.latencies.count() as f64 / self.elapsed.as_secs_f64()
+    }
+
+    /// The latency, in microseconds, that this share of all does not exceed.
+    pub(crate) fn quantile_us(&self, share: f64) -> f64 {
+        self.latencies.quantile_us(share)
+    }
+
+    /// A run with errors measures something else.
+    pub(crate) fn assert_no_errors(&self) {
+        assert_eq!(self.errors, 0, "{:?}", self.first_error);
+    }
+
     /// One line of JSON.
     pub(crate) fn json(&self, target: &str, load: &Load) -> String {
         let operations = self.latencies.count();
-        let mode = if load.mode == Mode::Put { "put" } else { "get" };
+        let mode = load.mode.name();
         let error = self.first_error.as_deref().unwrap_or_default().replace(['"', '\\'], "'");
         format!(
             "{{\"target\":\"{target}\",\"mode\":\"{mode}\",\"clients\":{},\"value_bytes\":{},\"keys\":{},\
@@ -162,9 +189,9 @@ impl Outcome {
             load.value_bytes,
             load.keys,
             self.elapsed.as_secs_f64(),
-            operations as f64 / self.elapsed.as_secs_f64(),
-            self.latencies.quantile_us(0.5),
-            self.latencies.quantile_us(0.99),
+            self.operations_per_second(),
+            self.quantile_us(0.5),
+            self.quantile_us(0.99),
             self.errors,
         )
     }

@@ -1,9 +1,12 @@
-//! Bytes of messages: little-endian numbers, lengths in front of bytes; nothing is believed on reading.
+//! Messages between nodes: the same fields, as calls one behind the other.
 
-use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
+use bytes::{BufMut as _, Bytes, BytesMut};
 
-/// What is wrong with received bytes.
-pub(crate) type Malformed = &'static str;
+use super::{
+    Reason, finish, put_bytes, put_descriptor, put_length, take_bool, take_bytes, take_descriptor, take_u8,
+    take_u32, take_u64, take_u128,
+};
+use crate::range::RangeDescriptor;
 
 /// Appends fields.
 #[derive(Debug, Default)]
@@ -36,14 +39,17 @@ impl Writer {
 
     /// A count of what follows.
     pub(crate) fn count(&mut self, count: usize) -> &mut Self {
-        // Messages are far below 4 Gi.
-        self.0.put_u32_le(u32::try_from(count).unwrap_or(u32::MAX));
+        put_length(&mut self.0, count);
         self
     }
 
     pub(crate) fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
-        self.count(bytes.len());
-        self.0.put_slice(bytes);
+        put_bytes(&mut self.0, bytes);
+        self
+    }
+
+    pub(crate) fn descriptor(&mut self, descriptor: &RangeDescriptor) -> &mut Self {
+        put_descriptor(&mut self.0, descriptor);
         self
     }
 
@@ -81,54 +87,49 @@ impl Reader {
         Self(bytes)
     }
 
-    pub(crate) fn u8(&mut self) -> Result<u8, Malformed> {
-        self.0.try_get_u8().map_err(|_| "it ends within a field")
+    pub(crate) fn u8(&mut self) -> Result<u8, Reason> {
+        take_u8(&mut self.0)
     }
 
-    pub(crate) fn flag(&mut self) -> Result<bool, Malformed> {
-        match self.u8()? {
-            0 => Ok(false),
-            1 => Ok(true),
-            _ => Err("a flag that is neither 0 nor 1"),
-        }
+    pub(crate) fn flag(&mut self) -> Result<bool, Reason> {
+        take_bool(&mut self.0)
     }
 
-    pub(crate) fn u64(&mut self) -> Result<u64, Malformed> {
-        self.0.try_get_u64_le().map_err(|_| "it ends within a number")
+    pub(crate) fn u64(&mut self) -> Result<u64, Reason> {
+        take_u64(&mut self.0)
     }
 
-    pub(crate) fn u128(&mut self) -> Result<u128, Malformed> {
-        self.0.try_get_u128_le().map_err(|_| "it ends within a number")
+    pub(crate) fn u128(&mut self) -> Result<u128, Reason> {
+        take_u128(&mut self.0)
     }
 
-    pub(crate) fn count(&mut self) -> Result<usize, Malformed> {
-        let count = self.0.try_get_u32_le().map_err(|_| "it ends within a count")?;
-        Ok(count as usize)
+    pub(crate) fn count(&mut self) -> Result<usize, Reason> {
+        take_u32(&mut self.0).map(|count| count as usize)
     }
 
-    pub(crate) fn bytes(&mut self) -> Result<Bytes, Malformed> {
-        let length = self.count()?;
-        if length > self.0.len() {
-            return Err("it ends within a byte string");
-        }
-        Ok(self.0.split_to(length))
+    pub(crate) fn bytes(&mut self) -> Result<Bytes, Reason> {
+        take_bytes(&mut self.0)
     }
 
-    pub(crate) fn text(&mut self) -> Result<String, Malformed> {
+    pub(crate) fn descriptor(&mut self) -> Result<RangeDescriptor, Reason> {
+        take_descriptor(&mut self.0)
+    }
+
+    pub(crate) fn text(&mut self) -> Result<String, Reason> {
         String::from_utf8(self.bytes()?.to_vec()).map_err(|_| "a text that is not UTF-8")
     }
 
     pub(crate) fn option<T>(
         &mut self,
-        read: impl FnOnce(&mut Self) -> Result<T, Malformed>,
-    ) -> Result<Option<T>, Malformed> {
+        read: impl FnOnce(&mut Self) -> Result<T, Reason>,
+    ) -> Result<Option<T>, Reason> {
         if self.flag()? { read(self).map(Some) } else { Ok(None) }
     }
 
     pub(crate) fn list<T>(
         &mut self,
-        mut read: impl FnMut(&mut Self) -> Result<T, Malformed>,
-    ) -> Result<Vec<T>, Malformed> {
+        mut read: impl FnMut(&mut Self) -> Result<T, Reason>,
+    ) -> Result<Vec<T>, Reason> {
         let count = self.count()?;
         // Each item takes a byte at least, so a false count takes no more memory than the message.
         let mut items = Vec::with_capacity(count.min(self.0.len()));
@@ -138,13 +139,8 @@ impl Reader {
         Ok(items)
     }
 
-    /// What is left, as it is.
-    pub(crate) fn rest(self) -> Bytes {
-        self.0
-    }
-
     /// Checks that nothing is left.
-    pub(crate) fn finish<T>(self, value: T) -> Result<T, Malformed> {
-        if self.0.is_empty() { Ok(value) } else { Err("bytes left over") }
+    pub(crate) fn finish<T>(self, value: T) -> Result<T, Reason> {
+        finish(&self.0, value)
     }
 }
