@@ -51,6 +51,9 @@ pub(crate) fn run(args: &ClusterArgs) -> Result<(), TaskError> {
     let temporary = tempfile::tempdir().map_err(TaskError::file("a temporary folder"))?;
     let folder = args.dir.as_deref().unwrap_or(temporary.path());
     fs::create_dir_all(folder).map_err(TaskError::file(folder))?;
+    // What is tried here takes little; a disk that others have filled must not keep copies away.
+    let settings = folder.join("cluster.yaml");
+    fs::write(&settings, "placement: {disk_used_percent_max: 99}\n").map_err(TaskError::file(&settings))?;
     let stop = stop_signals()?;
     let mut nodes = Vec::new();
     let ended = start(&binary, folder, args.nodes, &mut nodes)

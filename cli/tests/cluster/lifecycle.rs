@@ -43,7 +43,14 @@ fn a_folder_becomes_a_cluster_grows_shrinks_and_goes_on() {
     succeed_in_time(&["cluster", "remove", "3", "--connect", &addresses]);
     assert!(cluster.node(3).is_null(), "a removed node is not shown");
     assert_eq!(cluster.node(4)["labels"]["zone"], "b");
-    cluster.nodes.remove(2).stop();
+    let removed = cluster.nodes.remove(2);
+    let data = removed.folder.to_str().unwrap().to_owned();
+    assert_eq!(removed.stop(), 0);
+    let (code, _, err) = genomdb(&["query", "SHOW TABLES", "--data", &data]);
+    assert!(
+        code == 3 && err.contains("is node 3 of a cluster"),
+        "a folder without copies is not empty: {err}"
+    );
     cluster.wait_until_settled();
     let addresses = cluster.addresses();
     assert_eq!(succeed(&["query", COUNT, "--connect", &addresses]), COUNTED);

@@ -16,7 +16,7 @@ use crate::{
     data_folder::DataFolder,
     error::StorageError,
     health::Health,
-    kv::KeyRange,
+    kv::{Key, KeyRange},
     log::{self, GroupLog, Log, LogOptions},
     log_id::LogId,
     network::Transport,
@@ -107,15 +107,20 @@ impl Opened {
         Ok(opened)
     }
 
-    /// Whether every replica here is the only one of its range.
+    /// Whether every range is here, and every replica is the only one of its range.
     ///
+    /// A node that was drained has nothing, which is not the same as a store that holds nothing.
     /// Entries that are not applied yet count too: one of them may bring in another node.
     pub(crate) fn is_alone(&self) -> Result<bool, StorageError> {
         let own = |bytes: &[u8]| {
             decode_membership(bytes)
                 .is_ok_and(|members| members.nodes().all(|(node, _)| *node == self.identity.node.0))
         };
-        for group in self.store.groups()? {
+        let groups = self.store.groups()?;
+        if !is_everything(groups.iter().map(|group| &group.descriptor)) {
+            return Ok(false);
+        }
+        for group in groups {
             if group.phase != Phase::Live || !own(&group.membership.bytes) {
                 return Ok(false);
             }
@@ -288,4 +293,44 @@ fn open_store(
     store.upgrade(folder.newest_segment(disk)?, &groups)?;
     folder.write_format(disk)?;
     Ok(store)
+}
+
+/// Whether these ranges have every key of both spaces; ranges never overlap.
+fn is_everything<'a>(ranges: impl Iterator<Item = &'a RangeDescriptor>) -> bool {
+    let mut keys: Vec<_> = ranges.map(|range| (range.space, &range.keys)).collect();
+    keys.sort_by(|a, b| (a.0, &a.1.start).cmp(&(b.0, &b.1.start)));
+    [Space::User, Space::Placement].into_iter().all(|space| {
+        let of_space = keys.iter().filter(|(whose, _)| *whose == space).map(|(_, keys)| *keys);
+        // What comes next has to begin where the one before ends, and the last one has no end.
+        let mut next = Some(Key::new());
+        for keys in of_space {
+            if next.as_ref() != Some(&keys.start) {
+                return false;
+            }
+            next = keys.end.clone();
+        }
+        next.is_none()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_that_lacks_a_range_has_not_everything() {
+        let range = |space, start: &'static str, end: Option<&'static str>| RangeDescriptor {
+            id: RangeId(1),
+            space,
+            keys: KeyRange { start: start.into(), end: end.map(Into::into) },
+            version: 1,
+        };
+        let placement = range(Space::Placement, "", None);
+        let (first, second) = (range(Space::User, "", Some("m")), range(Space::User, "m", None));
+        assert!(is_everything([&second, &placement, &first].into_iter()));
+        for lacking in [vec![], vec![&placement], vec![&first, &second], vec![&placement, &first]] {
+            assert!(!is_everything(lacking.iter().copied()), "{lacking:?}");
+        }
+        assert!(!is_everything([&placement, &second].into_iter()));
+    }
 }

@@ -41,6 +41,7 @@ impl Node {
         let listen = known_address(folder, id).unwrap_or_else(|| "127.0.0.1:0".to_owned());
         let mut command = Command::new(binary);
         command.args(["serve", "--node-id", &id.to_string(), "--listen", &listen, "--data"]).arg(&data);
+        command.arg("--config").arg(folder.join("cluster.yaml"));
         for address in join.iter().filter(|address| **address != listen) {
             command.args(["--join", address]);
         }

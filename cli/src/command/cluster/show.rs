@@ -35,6 +35,12 @@ pub(super) fn status(status: &Status) -> String {
         ]
     }));
     text.push_str(&table(&rows));
+    if status.under_replicated > 0 && status.operators.is_empty() && status.nodes.iter().any(is_rather_full) {
+        text.push_str(
+            "\na node whose disk is fuller than placement.disk_used_percent_max (80 unless it was set when the \
+             cluster was founded) gets no copies\n",
+        );
+    }
     if !status.operators.is_empty() {
         text.push_str("\nunder way:\n");
     }
@@ -218,6 +224,12 @@ fn disk(node: &NodeStatus) -> String {
     }
     let used = node.capacity_bytes.saturating_sub(node.free_bytes);
     format!("{} of {}", HumanBytes(used), HumanBytes(node.capacity_bytes))
+}
+
+/// Whether a node gets no copies because of its disk, if nothing else was set.
+fn is_rather_full(node: &NodeStatus) -> bool {
+    let used = node.capacity_bytes.saturating_sub(node.free_bytes);
+    u128::from(used) * 100 > u128::from(node.capacity_bytes) * 80
 }
 
 const fn reason(reason: Reason) -> &'static str {
