@@ -11,7 +11,7 @@ use std::{
 };
 
 use clap::Args;
-use serde_json::Value;
+use serde::{Deserialize, de::DeserializeOwned};
 use signal_hook::{
     consts::{SIGINT, SIGTERM},
     iterator::Signals,
@@ -42,6 +42,37 @@ pub(crate) struct ClusterArgs {
     binary: Option<PathBuf>,
 }
 
+/// What cargo says of something that it built.
+#[derive(Debug, Deserialize)]
+struct Artefact {
+    executable: Option<PathBuf>,
+}
+
+/// What is read of `genomdb cluster status`.
+#[derive(Debug, Deserialize)]
+struct Status {
+    nodes: Vec<Member>,
+}
+
+/// What is read of a node.
+#[derive(Debug, Deserialize)]
+struct Member {
+    live: bool,
+}
+
+/// What is read of `genomdb cluster ranges`.
+#[derive(Debug, Deserialize)]
+struct Ranges {
+    ranges: Vec<Range>,
+}
+
+/// What is read of a range.
+#[derive(Debug, Deserialize)]
+struct Range {
+    available: bool,
+    voters: Vec<u64>,
+}
+
 /// Runs a cluster until Ctrl-C.
 pub(crate) fn run(args: &ClusterArgs) -> Result<(), TaskError> {
     let binary = match &args.binary {
@@ -62,7 +93,7 @@ pub(crate) fn run(args: &ClusterArgs) -> Result<(), TaskError> {
     say("stopping")?;
     // All are told before any is waited for; each lets others lead as long as there are some.
     nodes.iter_mut().for_each(Node::tell_to_stop);
-    let stopped = nodes.into_iter().map(Node::wait).collect::<Result<(), _>>();
+    let stopped = nodes.into_iter().try_for_each(Node::wait);
     ended.and(stopped)
 }
 
@@ -82,10 +113,12 @@ fn build(release: bool) -> Result<PathBuf, TaskError> {
         return Err(TaskError::Input(format!("cargo build: {}", output.status)));
     }
     let text = String::from_utf8_lossy(&output.stdout);
-    let messages = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let binaries = messages.filter(|message| message["target"]["name"] == "genomdb");
-    let mut found = binaries.filter_map(|message| message["executable"].as_str().map(PathBuf::from));
-    found.next().ok_or_else(|| TaskError::Input("cargo built no genomdb".to_owned()))
+    // Messages about other things lack these fields.
+    let artefacts = text.lines().filter_map(|line| serde_json::from_str::<Artefact>(line).ok());
+    let mut found = artefacts.filter_map(|artefact| artefact.executable);
+    found
+        .find(|path| path.file_stem().is_some_and(|name| name == "genomdb"))
+        .ok_or_else(|| TaskError::Input("cargo built no genomdb".to_owned()))
 }
 
 /// Receives something for each signal that ends us.
@@ -136,20 +169,16 @@ fn wait_until_ready(binary: &Path, nodes: &mut [Node], stop: &Receiver<()>) -> R
 }
 
 fn is_ready(binary: &Path, nodes: &[Node]) -> bool {
-    let ask = |what: &str| ask(binary, nodes, what);
-    let Some((status, ranges)) = ask("status").zip(ask("ranges")) else { return false };
-    let live = status["nodes"].as_array().into_iter().flatten().filter(|node| node["live"] == true);
+    let Some(Status { nodes: members }) = ask(binary, nodes, "status") else { return false };
+    let Some(Ranges { ranges }) = ask(binary, nodes, "ranges") else { return false };
     // Three voters each, or one where there are not enough nodes for three.
     let voters = if nodes.len() < 3 { 1 } else { 3 };
-    let has_voters = |range: &Value| {
-        range["available"] == true && range["voters"].as_array().is_some_and(|found| found.len() >= voters)
-    };
-    let ranges = ranges["ranges"].as_array();
-    live.count() >= nodes.len() && ranges.is_some_and(|ranges| ranges.iter().all(has_voters))
+    let live = members.iter().filter(|member| member.live).count();
+    live >= nodes.len() && ranges.iter().all(|range| range.available && range.voters.len() >= voters)
 }
 
 /// What `genomdb cluster` says, if it answers.
-fn ask(binary: &Path, nodes: &[Node], what: &str) -> Option<Value> {
+fn ask<T: DeserializeOwned>(binary: &Path, nodes: &[Node], what: &str) -> Option<T> {
     let mut command = Command::new(binary);
     command.args(["cluster", what, "--json", "--connect", &addresses(nodes)]);
     let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;

@@ -140,6 +140,8 @@ impl Cluster {
             let first = nodes.first().map(|node| node.address.clone());
             if let Some(first) = &first {
                 more.extend(["--join", first]);
+            } else if count < 3 {
+                more.extend(["--replicas", "1"]);
             }
             nodes.push(Node::start(&data, &more));
         }
