@@ -249,12 +249,16 @@ fn nodes_die_come_and_go_and_the_answers_stay() {
 
     // Two more nodes: ranges and leaders spread.
     (0..2).for_each(|_| cluster.add());
-    for _ in 0..4 {
-        let largest = cluster.ranges().into_iter().filter(|range| range["space"] != "placement");
-        let largest = largest.max_by_key(|range| range["bytes"].as_u64()).unwrap()["id"].to_string();
-        let before = cluster.ranges().len();
-        cluster.cluster(&["split", &largest]).unwrap();
-        cluster.wait("a split", |cluster| cluster.ranges().len() > before);
+    for ranges in cluster.ranges().len()..cluster.ranges().len() + 4 {
+        // Refused while the range is being changed.
+        cluster.wait("a split", |cluster| {
+            let found = cluster.ranges();
+            let users = found.iter().filter(|range| range["space"] != "placement");
+            if let Some(largest) = users.max_by_key(|range| range["bytes"].as_u64()) {
+                let _refused = cluster.cluster(&["split", &largest["id"].to_string()]);
+            }
+            found.len() > ranges
+        });
     }
     cluster.wait("replicas and leaders on all five", |cluster| {
         let status = cluster.cluster(&["status"]).unwrap_or_default();
