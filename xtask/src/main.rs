@@ -5,8 +5,8 @@
 //! runs as a process of its own.
 
 mod bench;
-mod cluster;
 mod bench_kv;
+mod cluster;
 mod simulate;
 mod simulate_cluster;
 mod verify;
