@@ -17,7 +17,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 pub(crate) fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_genomdb"));
     let ours = std::env::vars().map(|(name, _)| name).filter(|name| name.starts_with("GENOMDB_"));
-    ours.for_each(|name| drop(command.env_remove(name)));
+    for name in ours {
+        command.env_remove(name);
+    }
     command.args(arguments).stdin(Stdio::null());
     command
 }
