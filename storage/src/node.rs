@@ -110,6 +110,16 @@ impl Node {
         self.groups.read().values().cloned().collect()
     }
 
+    /// The range as this node has it.
+    #[cfg(simulation)]
+    pub(crate) fn descriptor(&self, range: RangeId) -> Result<crate::range::RangeDescriptor, Failure> {
+        let group = self.store().group(range).map_err(|error| self.failure(error))?;
+        group
+            .filter(|group| group.phase == Phase::Live)
+            .map(|group| group.descriptor)
+            .ok_or(Failure::NotHere { range })
+    }
+
     /// Whether the replica of a range has nothing yet.
     pub(crate) fn is_empty_replica(&self, range: RangeId) -> Result<bool, Failure> {
         let group = self.store().group(range).map_err(|error| self.failure(error))?;

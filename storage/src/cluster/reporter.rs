@@ -71,7 +71,9 @@ impl Reporter {
         let rows = node.store().view().and_then(|view| view.groups_and_bytes()).unwrap_or_default();
         let (disk, folder) = (node.shared.config.disk.as_ref(), node.shared.health.folder());
         let capacity_bytes = disk.total_bytes(folder).unwrap_or(0);
-        let free_bytes = disk.free_bytes(folder).unwrap_or(0).min(capacity_bytes);
+        let free = disk.free_bytes(folder).unwrap_or(0).min(capacity_bytes);
+        // What is left when writes are refused is of no use to anybody.
+        let free_bytes = if node.is_full() { 0 } else { free };
         NodeReport {
             node: node.id(),
             incarnation: node.identity.incarnation,

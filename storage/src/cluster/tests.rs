@@ -147,7 +147,12 @@ fn fill(storage: &Storage, numbers: std::ops::Range<u32>) {
     for number in numbers {
         let mut batch = WriteBatch::new();
         batch.put(key(number), value(number));
-        storage.write_blocking(batch).unwrap();
+        // A node with a full disk that leads refuses until it has let another lead.
+        let begun = Instant::now();
+        while let Err(error) = storage.write_blocking(batch.clone()) {
+            let full = matches!(error, StorageError::NodeFull { .. });
+            assert!(full && begun.elapsed() < PATIENCE, "{error}");
+        }
     }
 }
 

@@ -49,7 +49,7 @@ impl Node {
     }
 
     /// Whether this node refuses writes because its disk is full.
-    fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.shared.health.check_space(0, &self.shared.log).is_err_and(|error| error.is_full())
     }
 

@@ -24,7 +24,7 @@ pub struct NodeReport {
     pub labels: BTreeMap<String, String>,
     /// Size of its disk.
     pub capacity_bytes: u64,
-    /// What is free of it.
+    /// What is free of it; 0 while the node refuses writes for want of space.
     pub free_bytes: u64,
     /// Every replica that it holds.
     pub replicas: BTreeMap<RangeId, ReplicaReport>,

@@ -313,7 +313,7 @@ fn leaders_even_out_also_over_others() {
     let ranges = voters.iter().enumerate();
     let ranges = ranges.map(|(index, voters)| range(index as u64 + 2, voters)).collect();
     let mut bench = three(ranges);
-    bench.nodes.values_mut().for_each(|node| node.free_bytes = 0);
+    bench.nodes.values_mut().for_each(|node| node.free_bytes = 1);
     bench.run(2, &[]);
     assert_eq!(transfers(&bench), 2, "{:?}", bench.driver.operators);
 }

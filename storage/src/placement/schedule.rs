@@ -161,6 +161,8 @@ impl Driver {
         let voters = range.report.voters.iter().copied().filter(|node| *node != range.leader);
         voters
             .filter(|node| self.registry.state(*node) == NodeState::Active)
+            // A node that has no space for a write would refuse all of them.
+            .filter(|node| self.memory.nodes.get(node).is_some_and(|memory| memory.report.free_bytes > 0))
             .filter(|node| self.health(range, *node, now) == Health::Current)
             .collect()
     }

@@ -129,7 +129,7 @@ impl NodeOptions {
 /// How callers wait in these tests.
 pub(crate) fn client_config() -> Config {
     Config {
-        request_timeout: Duration::from_secs(20),
+        request_timeout: Duration::from_secs(45),
         attempt_timeout: Duration::from_secs(1),
         transaction_timeout: Duration::from_secs(2),
         ..Config::default()

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::*;
 use crate::{
     Space, Timestamp, Transaction, TransactionId,
-    action::{Action, Proposal},
+    action::{Action, Proposal, Response},
     block_on::block_on,
     kv::End,
     runtime::InRuntime,
@@ -16,11 +16,12 @@ fn lock(node: &ClusterNode, id: u128, key: &'static str, deadline: Timestamp) {
     let running = node.current.running().unwrap();
     let mut part = Transaction::default();
     part.batch.put(key, "locked");
-    let primary = Bytes::from_static(b"a primary");
+    let primary = Bytes::from_static(key.as_bytes());
     let action = Action::Prepare { id: TransactionId(id), primary, deadline, part };
     let proposal = Proposal { version: 1, session: None, now: Timestamp(1), action };
     let propose = running.node.propose(RangeId(2), proposal.encode());
-    block_on(InRuntime::new(node.current.threads.handle(), propose)).unwrap();
+    let (_, response) = block_on(InRuntime::new(node.current.threads.handle(), propose)).unwrap();
+    assert!(matches!(response, Response::Done(_)), "{response:?}");
 }
 
 fn locks(node: &ClusterNode, now: Timestamp) -> usize {
