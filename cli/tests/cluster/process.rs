@@ -172,7 +172,11 @@ impl Cluster {
     /// The node of that number, as `status` shows it.
     pub(crate) fn node(&self, id: u64) -> serde_json::Value {
         let status = self.ask(&["status"]);
-        let nodes = status["nodes"].as_array().unwrap();
-        nodes.iter().find(|node| node["id"] == id).cloned().unwrap_or_default()
+        let nodes = status.get("nodes").and_then(serde_json::Value::as_array).unwrap();
+        nodes
+            .iter()
+            .find(|node| node.get("id").is_some_and(|found| *found == id))
+            .cloned()
+            .unwrap_or_default()
     }
 }
