@@ -206,9 +206,10 @@ impl Client {
                 // Judged where it would have been done, and by a version that does not come back: even a
                 // first attempt that is still on its way will not be done.
                 Attempt::Split(_) => return Ok((0, Said::Moved)),
-                Attempt::Moved(_) if !unknown => return Ok((0, Said::Moved)),
                 Attempt::Failed(error @ StorageError::Unknown { .. }) => return Err(error),
                 Attempt::Failed(error) if !unknown => return Err(error),
+                // Asked for again where it is now, as the same request: of one that was turned away a copy
+                // may still come where it is not.
                 Attempt::Moved(reason) | Attempt::Again(reason) => reason,
                 Attempt::Failed(error) => error.to_string(),
                 Attempt::Unknown(reason) => {
