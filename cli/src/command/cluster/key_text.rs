@@ -14,7 +14,7 @@ pub(super) fn write(key: &[u8]) -> String {
     key.escape_ascii().to_string()
 }
 
-/// Reads what [`write`] wrote.
+/// Reads what [`write()`] wrote.
 pub(super) fn parse(text: &str) -> Result<Key, BadKey> {
     let bad = || BadKey { text: text.to_owned() };
     let mut bytes = Vec::with_capacity(text.len());
