@@ -20,7 +20,7 @@ use tracing::{
 /// The variable that says what is logged.
 const VARIABLE: &str = "GENOMDB_LOG";
 
-/// Begins to log, as [`VARIABLE`] says.
+/// Begins to log, as `VARIABLE` says.
 ///
 /// # Errors
 ///
