@@ -39,12 +39,13 @@ impl Client {
             let reason = match self.attempt(&route, request.clone(), patience.left()).await {
                 Attempt::Answered(answer) => return Ok(answer),
                 Attempt::Failed(error) => return Err(error),
-                Attempt::Again(reason)
-                | Attempt::Moved(reason)
-                | Attempt::Split(reason)
-                | Attempt::Unknown(reason) => reason,
+                // Who was asked may have said who leads.
+                Attempt::Again(reason) => reason,
+                Attempt::Moved(reason) | Attempt::Split(reason) | Attempt::Unknown(reason) => {
+                    self.routes.write().forget(RangeId::PLACEMENT);
+                    reason
+                }
             };
-            self.routes.write().forget(RangeId::PLACEMENT);
             patience.wait(reason).await?;
         }
     }
@@ -82,7 +83,10 @@ impl Client {
         if let Some(local) = &self.local {
             let routes = local.routes().map_err(|failure| format!("{failure:?}"))?;
             let mut known = self.routes.write();
-            routes.into_iter().for_each(|route| known.learn(route));
+            // What this node remembers of the placement driver's range may be long over, if it left it.
+            let current =
+                |route: &Route| route.descriptor.space == Space::User || route.leader == Some(local.id());
+            routes.into_iter().filter(current).for_each(|route| known.learn(route));
             if known.find(space, key).is_some() {
                 return Ok(());
             }
@@ -206,10 +210,8 @@ impl Client {
             let answer = self.attempt(&route, request, left).await;
             let page = match answer {
                 Attempt::Answered(Answer::Page { page, .. }) => page,
-                Attempt::Again(reason)
-                | Attempt::Moved(reason)
-                | Attempt::Split(reason)
-                | Attempt::Unknown(reason) => {
+                Attempt::Again(reason) => return Err(reason),
+                Attempt::Moved(reason) | Attempt::Split(reason) | Attempt::Unknown(reason) => {
                     self.routes.write().forget(RangeId::PLACEMENT);
                     return Err(reason);
                 }

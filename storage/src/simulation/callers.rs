@@ -94,13 +94,15 @@ impl Seat {
 }
 
 /// What an answer means, or that there is none.
-fn ended<R>(answer: Option<Result<R, StorageError>>) -> Ended<R> {
+///
+/// With `copies`, a request that was turned away may still come again by itself, and be done.
+fn ended<R>(answer: Option<Result<R, StorageError>>, copies: bool) -> Ended<R> {
     match answer {
         Some(Ok(answer)) => Ended::Ok(answer),
         // The client's promise: nothing was done, nor will be.
         Some(Err(
             StorageError::Unavailable { .. } | StorageError::NodeFull { .. } | StorageError::DiskFull { .. },
-        )) => Ended::Failed,
+        )) if !copies => Ended::Failed,
         Some(Err(_)) | None => Ended::Unknown,
     }
 }

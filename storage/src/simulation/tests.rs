@@ -13,7 +13,10 @@ fn variable(name: &str) -> Option<String> {
 fn options(seed: u64) -> Options {
     let nodes = if seed.is_multiple_of(2) { 3 } else { 5 };
     let print = variable("GENOMDB_SIM_PRINT").is_some();
-    Options { print, ..Options::new(nodes) }
+    let usual = Options::new(nodes);
+    // In half of them requests are never delivered twice: then what was turned away stays undone.
+    let duplicates = if (seed / 2).is_multiple_of(2) { usual.duplicates } else { 0.0 };
+    Options { print, duplicates, ..usual }
 }
 
 fn tell(failure: &Failure) -> String {

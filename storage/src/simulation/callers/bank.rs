@@ -67,7 +67,7 @@ async fn run(world: Arc<World>, process: u64, stop: Arc<AtomicBool>) {
         let answer = match seat.call(perform(&seat.client, &action)).await {
             Some(Ok(None)) => Ended::Failed,
             Some(Ok(Some(answer))) => Ended::Ok(answer),
-            Some(Err(error)) => ended(Some(Err(error))),
+            Some(Err(error)) => ended(Some(Err(error)), world.options.duplicates > 0.0),
             None => Ended::Unknown,
         };
         world.trace.event(format_args!("process {process}: bank {} {action:?} → {answer:?}", id.0));

@@ -86,7 +86,8 @@ async fn run(world: Arc<World>, workload: Arc<Mutex<Workload>>, process: u64, st
 /// Makes a call and notes what becomes of it.
 async fn call(world: &World, seat: &Seat, process: u64, request: Request, follower: bool) -> Option<Answer> {
     let id = world.records.begin(process, request.clone());
-    let answer = ended(seat.call(perform(&seat.client, &request, follower)).await);
+    let copies = world.options.duplicates > 0.0;
+    let answer = ended(seat.call(perform(&seat.client, &request, follower)).await, copies);
     world.trace.event(format_args!("process {process}: call {} {:?} → {answer:?}", id.0, request));
     let answered = match &answer {
         Ended::Ok(answer) => Some(answer.clone()),

@@ -27,8 +27,15 @@ pub(in crate::simulation) fn watched() -> KeyRange {
 
 /// Where it begins, before anybody calls.
 pub(in crate::simulation) async fn begin_watch(world: &World) -> Result<Vec<Position>, String> {
-    let positions = world.operator.watch_from_now(&watched()).await;
-    positions.map_err(|error| format!("nothing can be watched: {error}"))
+    const ATTEMPTS: u32 = 5;
+    let mut reason = String::new();
+    for _ in 0..ATTEMPTS {
+        match world.operator.watch_from_now(&watched()).await {
+            Ok(positions) => return Ok(positions),
+            Err(error) => reason = error.to_string(),
+        }
+    }
+    Err(format!("nothing can be watched: {reason}"))
 }
 
 pub(super) fn spawn(world: &Arc<World>, positions: Vec<Position>) -> Task {
