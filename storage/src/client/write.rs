@@ -217,23 +217,25 @@ impl Client {
                     reason
                 }
             };
-            if let Err(expired) = patience.wait(reason).await {
-                return Err(match expired {
-                    StorageError::Unavailable { reason } if unknown => StorageError::Unknown { reason },
-                    other => other,
-                });
-            }
-            route = self.again(route, patience).await?;
+            let next = match patience.wait(reason).await {
+                Ok(()) => self.again(&route, patience).await,
+                Err(expired) => Err(expired),
+            };
+            route = next.map_err(|error| match error {
+                StorageError::Unavailable { reason } if unknown => StorageError::Unknown { reason },
+                other => other,
+            })?;
         }
     }
 
     /// The same range, as it is known now.
-    async fn again(&self, route: Route, patience: &mut Patience) -> Result<Route, StorageError> {
+    async fn again(&self, route: &Route, patience: &mut Patience) -> Result<Route, StorageError> {
         let (space, id) = (route.descriptor.space, route.descriptor.id);
         let found = self.locate(space, &route.descriptor.keys.start, patience).await?;
         // The retry must go where the first went, as it was proposed; a range that has shrunk still
         // begins with the same key and knows its sessions.
-        Ok(if found.descriptor.id == id { Route { descriptor: route.descriptor, ..found } } else { route })
+        let descriptor = route.descriptor.clone();
+        Ok(if found.descriptor.id == id { Route { descriptor, ..found } } else { route.clone() })
     }
 }
 

@@ -6,6 +6,7 @@ use super::Group;
 use crate::{
     error::StorageError,
     kv::Timestamp,
+    log_id::LogId,
     raft::{
         membership::decode_membership,
         message::{RaftReply, RaftRequest, SnapshotMeta},
@@ -59,10 +60,14 @@ impl Group {
         {
             return refuse(&error);
         }
-        let committed = request.leader_commit.as_ref().map_or(0, |id| id.index());
+        // A new leader does not know what was committed before it, until it has committed something.
+        let term = request.vote.leader_id.term;
+        let committed = request.leader_commit.as_ref().map(from_raft_log_id).filter(|id| id.term == term);
         match self.raft.append_entries(request).await {
             Ok(response) => {
-                if response.is_success() {
+                if response.is_success()
+                    && let Some(LogId { index: committed, .. }) = committed
+                {
                     self.freshness.contact(committed, sent, self.shared.config.clock.as_ref());
                 }
                 RaftReply::Append(response)
