@@ -39,14 +39,24 @@ impl Client {
             let reason = match self.attempt(&route, request.clone(), patience.left()).await {
                 Attempt::Answered(answer) => return Ok(answer),
                 Attempt::Failed(error) => return Err(error),
-                // Who was asked may have said who leads.
-                Attempt::Again(reason) => reason,
+                Attempt::Again(reason) => {
+                    self.doubt_placement();
+                    reason
+                }
                 Attempt::Moved(reason) | Attempt::Split(reason) | Attempt::Unknown(reason) => {
                     self.routes.write().forget(RangeId::PLACEMENT);
                     reason
                 }
             };
             patience.wait(reason).await?;
+        }
+    }
+
+    /// Forgets where the placement driver is, unless who was asked has said who leads.
+    fn doubt_placement(&self) {
+        let mut routes = self.routes.write();
+        if routes.find(Space::Placement, b"").is_some_and(|route| route.leader.is_none()) {
+            routes.forget(RangeId::PLACEMENT);
         }
     }
 
@@ -210,7 +220,10 @@ impl Client {
             let answer = self.attempt(&route, request, left).await;
             let page = match answer {
                 Attempt::Answered(Answer::Page { page, .. }) => page,
-                Attempt::Again(reason) => return Err(reason),
+                Attempt::Again(reason) => {
+                    self.doubt_placement();
+                    return Err(reason);
+                }
                 Attempt::Moved(reason) | Attempt::Split(reason) | Attempt::Unknown(reason) => {
                     self.routes.write().forget(RangeId::PLACEMENT);
                     return Err(reason);

@@ -64,6 +64,13 @@ impl Store {
         self.file.write(Durability::Immediate, |transaction| {
             let mut groups = transaction.open_table(GROUPS)?;
             check_overlap(&groups, &group.descriptor)?;
+            if find_group(&groups, group.descriptor.id)?.is_some() {
+                return Err(StorageError::RangeOverlap {
+                    range: group.descriptor.id,
+                    other: group.descriptor.id,
+                }
+                .into());
+            }
             let row = GroupRow { group: group.clone(), bytes: 0 };
             groups.insert(group.descriptor.id.0, row.encode().as_ref())?;
             Ok(())

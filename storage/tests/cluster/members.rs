@@ -45,6 +45,7 @@ fn a_node_that_lost_its_disk_comes_back_empty_and_is_repaired() {
         testbed.kill(node);
         testbed.wipe(node);
         testbed.restart(node);
+        testbed.settled();
         testbed.replicas_are_equal();
         assert_eq!(count(&storage), 2000);
     }

@@ -3,11 +3,15 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use openraft::{
-    ChangeMembers, EmptyNode, Instant as _, async_runtime::watch::WatchReceiver as _, errors::RaftError,
+    AsyncRuntime as _, ChangeMembers, EmptyNode, Instant as _, async_runtime::watch::WatchReceiver as _,
+    errors::RaftError,
 };
 
 use super::Group;
-use crate::{raft::types::RaftStoredMembership, range::NodeId, rpc::Failure};
+use crate::{raft::types::RaftStoredMembership, range::NodeId, rpc::Failure, runtime::Runtime};
+
+/// How long a change of members may take, before it is asked for anew.
+const CHANGE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Who belongs to a group.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -88,19 +92,22 @@ impl Group {
     }
 
     async fn change(&self, change: ChangeMembers<u64, EmptyNode>) -> Result<(), Failure> {
-        match self.raft.change_membership(change, false).await {
-            Ok(_) => Ok(()),
-            Err(RaftError::APIError(error)) => Err(self.refused(error)),
-            Err(RaftError::Fatal(error)) => Err(self.stopped(&error)),
+        // A leader that takes itself out of the group never hears that this is done.
+        match Runtime::timeout(CHANGE_TIMEOUT, self.raft.change_membership(change, false)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(RaftError::APIError(error))) => Err(self.refused(error)),
+            Ok(Err(RaftError::Fatal(error))) => Err(self.stopped(&error)),
+            Err(_) => Err(Failure::Busy("the change of members is not done in time".into())),
         }
     }
 
     /// Makes a node receive the group's log without voting.
     pub(crate) async fn add_learner(&self, node: NodeId) -> Result<(), Failure> {
-        match self.raft.add_learner(node.0, EmptyNode {}, false).await {
-            Ok(_) => Ok(()),
-            Err(RaftError::APIError(error)) => Err(self.refused(error)),
-            Err(RaftError::Fatal(error)) => Err(self.stopped(&error)),
+        match Runtime::timeout(CHANGE_TIMEOUT, self.raft.add_learner(node.0, EmptyNode {}, false)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(RaftError::APIError(error))) => Err(self.refused(error)),
+            Ok(Err(RaftError::Fatal(error))) => Err(self.stopped(&error)),
+            Err(_) => Err(Failure::Busy("the change of members is not done in time".into())),
         }
     }
 
