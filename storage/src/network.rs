@@ -21,7 +21,6 @@ mod server;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -74,21 +73,13 @@ pub(crate) trait Transport: Send + Sync + 'static {
         lane: Lane,
         request: Bytes,
         timeout: Duration,
-    ) -> BoxFuture<'static, Result<Bytes, CallError>> {
-        let (_, _) = (lane, request);
-        let error = CallError::TimedOut { address: address.to_owned(), timeout, maybe_sent: false };
-        Box::pin(std::future::ready(Err(error)))
-    }
+    ) -> BoxFuture<'static, Result<Bytes, CallError>>;
 
     /// The nodes whose addresses are known.
-    fn peers(&self) -> Vec<Peer> {
-        Vec::new()
-    }
+    fn peers(&self) -> Vec<Peer>;
 
     /// Learns where nodes are.
-    fn learn(&self, peers: &[Peer]) {
-        let _nowhere = peers;
-    }
+    fn learn(&self, peers: &[Peer]);
 }
 
 /// The network of a node that is alone.
@@ -105,6 +96,23 @@ impl Transport for NoTransport {
     ) -> BoxFuture<'static, Result<Bytes, CallError>> {
         Box::pin(std::future::ready(Err(CallError::UnknownNode(to))))
     }
+
+    fn call_address(
+        &self,
+        address: &str,
+        _: Lane,
+        _: Bytes,
+        timeout: Duration,
+    ) -> BoxFuture<'static, Result<Bytes, CallError>> {
+        let error = CallError::TimedOut { address: address.to_owned(), timeout, maybe_sent: false };
+        Box::pin(std::future::ready(Err(error)))
+    }
+
+    fn peers(&self) -> Vec<Peer> {
+        Vec::new()
+    }
+
+    fn learn(&self, _: &[Peer]) {}
 }
 
 /// Answers requests.
@@ -116,34 +124,4 @@ pub(crate) trait Handler: Send + Sync + 'static {
     /// run side by side. A future is dropped when its connection ends, so that what must not stop half
     /// way belongs to a task of the handler's own.
     fn handle(&self, lane: Lane, request: Bytes) -> BoxFuture<'static, Bytes>;
-}
-
-impl<T: Transport + ?Sized> Transport for Arc<T> {
-    fn call(
-        &self,
-        to: NodeId,
-        lane: Lane,
-        request: Bytes,
-        timeout: Duration,
-    ) -> BoxFuture<'static, Result<Bytes, CallError>> {
-        (**self).call(to, lane, request, timeout)
-    }
-
-    fn call_address(
-        &self,
-        address: &str,
-        lane: Lane,
-        request: Bytes,
-        timeout: Duration,
-    ) -> BoxFuture<'static, Result<Bytes, CallError>> {
-        (**self).call_address(address, lane, request, timeout)
-    }
-
-    fn peers(&self) -> Vec<Peer> {
-        (**self).peers()
-    }
-
-    fn learn(&self, peers: &[Peer]) {
-        (**self).learn(peers);
-    }
 }
