@@ -3,12 +3,18 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use openraft::{
-    AsyncRuntime as _, ChangeMembers, EmptyNode, Instant as _, async_runtime::watch::WatchReceiver as _,
-    errors::RaftError,
+    AsyncRuntime as _, ChangeMembers, EmptyNode, Instant as _,
+    async_runtime::watch::WatchReceiver as _,
+    errors::{ClientWriteError, RaftError},
 };
 
 use super::Group;
-use crate::{raft::types::RaftStoredMembership, range::NodeId, rpc::Failure, runtime::Runtime};
+use crate::{
+    raft::types::{RaftStoredMembership, TypeConfig},
+    range::NodeId,
+    rpc::Failure,
+    runtime::Runtime,
+};
 
 /// How long a change of members may take, before it is asked for anew.
 const CHANGE_TIMEOUT: Duration = Duration::from_secs(20);
@@ -92,8 +98,16 @@ impl Group {
     }
 
     async fn change(&self, change: ChangeMembers<u64, EmptyNode>) -> Result<(), Failure> {
-        // A leader that takes itself out of the group never hears that this is done.
-        match Runtime::timeout(CHANGE_TIMEOUT, self.raft.change_membership(change, false)).await {
+        self.changed(self.raft.change_membership(change, false)).await
+    }
+
+    /// Waits for a change of members, for a while: a leader that takes itself out of the group never hears
+    /// that this is done.
+    async fn changed<T>(
+        &self,
+        change: impl Future<Output = Result<T, RaftError<TypeConfig, ClientWriteError<TypeConfig>>>> + Send,
+    ) -> Result<(), Failure> {
+        match Runtime::timeout(CHANGE_TIMEOUT, change).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(RaftError::APIError(error))) => Err(self.refused(error)),
             Ok(Err(RaftError::Fatal(error))) => Err(self.stopped(&error)),
@@ -103,12 +117,7 @@ impl Group {
 
     /// Makes a node receive the group's log without voting.
     pub(crate) async fn add_learner(&self, node: NodeId) -> Result<(), Failure> {
-        match Runtime::timeout(CHANGE_TIMEOUT, self.raft.add_learner(node.0, EmptyNode {}, false)).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(RaftError::APIError(error))) => Err(self.refused(error)),
-            Ok(Err(RaftError::Fatal(error))) => Err(self.stopped(&error)),
-            Err(_) => Err(Failure::Busy("the change of members is not done in time".into())),
-        }
+        self.changed(self.raft.add_learner(node.0, EmptyNode {}, false)).await
     }
 
     /// Makes exactly these nodes the voters; a voter that is none of them leaves the group.
