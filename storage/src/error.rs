@@ -211,6 +211,11 @@ impl StorageError {
         Self::Io { operation, path: path.into(), source: Arc::new(source) }
     }
 
+    /// Whoever was asked answered a question that nobody asked.
+    pub(crate) fn other_answer() -> Self {
+        Self::Refused { reason: "an answer to something else".into() }
+    }
+
     /// Whether the disk is full: the same may work when there is space.
     pub(crate) fn is_full(&self) -> bool {
         match self {

@@ -72,9 +72,9 @@ impl Health {
         &self.folder
     }
 
-    /// The error that every write gets; `log` is why the log stopped, if it did.
-    pub(crate) fn stopped(&self, log: Option<StorageError>) -> Option<StorageError> {
-        self.poisoned().or_else(|| log.map(|error| self.poison(&error)))
+    /// The error that every write gets, if the node or its log stopped.
+    pub(crate) fn stopped(&self, log: &Log) -> Option<StorageError> {
+        self.poisoned().or_else(|| log.stopped().map(|error| self.poison(&error)))
     }
 
     /// Whether the disk was full when it was last asked for space.

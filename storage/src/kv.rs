@@ -60,6 +60,17 @@ impl KeyRange {
         self.end.as_ref().is_some_and(|end| end <= &self.start)
     }
 
+    /// What lies before `limit`, and the rest, if anything does.
+    pub(crate) fn cut(&self, limit: Option<&Key>) -> (Self, Option<Self>) {
+        match limit {
+            Some(limit) if self.end.as_ref().is_none_or(|end| limit < end) => (
+                Self { start: self.start.clone(), end: Some(limit.clone()) },
+                Some(Self { start: limit.clone(), end: self.end.clone() }),
+            ),
+            _ => (self.clone(), None),
+        }
+    }
+
     /// As bounds over slices.
     pub(crate) fn bounds(&self) -> (Bound<&[u8]>, Bound<&[u8]>) {
         let end = self.end.as_ref().map_or(Bound::Unbounded, |end| Bound::Excluded(end.as_ref()));

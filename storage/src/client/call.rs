@@ -165,7 +165,7 @@ impl Client {
                 local
                     .shared
                     .health
-                    .stopped(local.shared.log.stopped())
+                    .stopped(&local.shared.log)
                     .unwrap_or(StorageError::Refused { reason: reason.into() }),
             ),
             _ => Attempt::Unknown(reason),

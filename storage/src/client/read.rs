@@ -24,10 +24,6 @@ fn locks(answer: &Answer) -> &[Lock] {
     }
 }
 
-fn other_answer() -> StorageError {
-    StorageError::Refused { reason: "an answer to something else".into() }
-}
-
 impl Client {
     /// Asks one range until it answers.
     async fn query(&self, route: &Route, mode: ReadMode, query: Query, patience: &mut Patience) -> Asked {
@@ -127,7 +123,7 @@ impl Client {
                             }
                         }
                     }
-                    Some(_) => return Err(other_answer()),
+                    Some(_) => return Err(StorageError::other_answer()),
                     None => open.extend(numbers),
                 }
             }
@@ -185,23 +181,16 @@ impl Client {
         let mut left = limit;
         while let Some(keys) = page.next.clone().filter(|keys| !keys.is_empty()) {
             let route = self.locate(space, &keys.start, &mut patience).await?;
-            let end = match (&keys.end, &route.descriptor.keys.end) {
-                (Some(end), Some(limit)) => Some(end.min(limit).clone()),
-                (end, limit) => end.clone().or_else(|| limit.clone()),
-            };
-            let here = KeyRange { start: keys.start.clone(), end: end.clone() };
+            let (here, rest) = keys.cut(route.descriptor.keys.end.as_ref());
             let asked = self.query(&route, mode, query(here, left), &mut patience).await?;
             let Some(answer) = asked else { continue };
-            let found = page_of(answer).ok_or_else(other_answer)?;
+            let found = page_of(answer).ok_or_else(StorageError::other_answer)?;
             left.entries = left.entries.saturating_sub(found.entries.len());
             left.bytes = left.bytes.saturating_sub(found.entries.iter().map(&size).sum());
             page.entries.extend(found.entries);
-            page.next = match (found.next, end) {
-                (Some(next), _) => Some(KeyRange { start: next.start, end: keys.end }),
-                (None, Some(end)) if Some(&end) != keys.end.as_ref() => {
-                    Some(KeyRange { start: end, end: keys.end })
-                }
-                (None, _) => None,
+            page.next = match found.next {
+                Some(next) => Some(KeyRange { start: next.start, end: keys.end }),
+                None => rest,
             };
             if left.entries == 0 || left.bytes == 0 {
                 break;
@@ -221,7 +210,7 @@ impl Client {
     ) -> Result<(u64, Vec<Value>), StorageError> {
         match self.query_key(mode, key.clone(), Query::Deque { key, from, limit }).await? {
             Answer::Deque { length, elements, .. } => Ok((length, elements)),
-            _ => Err(other_answer()),
+            _ => Err(StorageError::other_answer()),
         }
     }
 
@@ -229,7 +218,7 @@ impl Client {
     pub(crate) async fn expiry(&self, mode: ReadMode, key: Key) -> Result<Option<Timestamp>, StorageError> {
         match self.query_key(mode, key.clone(), Query::Expiry(key)).await? {
             Answer::Expiry { expiry, .. } => Ok(expiry),
-            _ => Err(other_answer()),
+            _ => Err(StorageError::other_answer()),
         }
     }
 

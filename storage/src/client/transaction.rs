@@ -243,7 +243,7 @@ impl Client {
             match self.attempt(&route, request, patience.left()).await {
                 Attempt::Answered(Answer::Decision(decision)) => return Ok(decision),
                 Attempt::Answered(_) => {
-                    return Err(StorageError::Refused { reason: "an answer to something else".into() });
+                    return Err(StorageError::other_answer());
                 }
                 Attempt::Split(_) => {}
                 Attempt::Moved(reason) | Attempt::Again(reason) | Attempt::Unknown(reason) => {

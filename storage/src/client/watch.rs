@@ -139,7 +139,7 @@ impl Client {
                     StorageError::Refused { reason: format!("malformed events: {reason}").into() }
                 })?,
                 Attempt::Answered(_) => {
-                    return Err(StorageError::Refused { reason: "an answer to something else".into() });
+                    return Err(StorageError::other_answer());
                 }
                 Attempt::Failed(error) => return Err(error),
                 Attempt::Split(reason)

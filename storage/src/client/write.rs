@@ -72,22 +72,11 @@ impl Client {
     ) -> Result<Vec<(Route, KeyRange)>, StorageError> {
         let mut pieces = Vec::new();
         let mut rest = Some(range.clone());
-        while let Some(keys) = rest.take() {
-            if keys.is_empty() {
-                break;
-            }
+        while let Some(keys) = rest.take().filter(|keys| !keys.is_empty()) {
             let route = self.locate(space, &keys.start, patience).await?;
-            let limit = route.descriptor.keys.end.clone();
-            let end = match (&keys.end, &limit) {
-                (Some(end), Some(limit)) => Some(end.min(limit).clone()),
-                (end, limit) => end.clone().or_else(|| limit.clone()),
-            };
-            if end != keys.end
-                && let Some(start) = &end
-            {
-                rest = Some(KeyRange { start: start.clone(), end: keys.end.clone() });
-            }
-            pieces.push((route, KeyRange { start: keys.start, end }));
+            let here;
+            (here, rest) = keys.cut(route.descriptor.keys.end.as_ref());
+            pieces.push((route, here));
         }
         Ok(pieces)
     }
@@ -201,7 +190,7 @@ impl Client {
                     return Ok((index, Said::Response(response)));
                 }
                 Attempt::Answered(_) => {
-                    return Err(StorageError::Refused { reason: "an answer to something else".into() });
+                    return Err(StorageError::other_answer());
                 }
                 // Judged where it would have been done, and by a version that does not come back: even a
                 // first attempt that is still on its way will not be done.

@@ -52,7 +52,7 @@ impl Admin {
             Answer::Bytes(bytes) => decode_status(bytes).map_err(|reason| StorageError::Refused {
                 reason: format!("the cluster's answer is malformed: {reason}").into(),
             }),
-            _ => Err(StorageError::Refused { reason: "an answer to something else".into() }),
+            _ => Err(StorageError::other_answer()),
         }
     }
 

@@ -263,6 +263,6 @@ pub(crate) async fn join(
         Answer::Bytes(bytes) => decode_joined(bytes).map_err(|reason| StorageError::Refused {
             reason: format!("the cluster's answer is malformed: {reason}").into(),
         }),
-        _ => Err(StorageError::Refused { reason: "an answer to something else".into() }),
+        _ => Err(StorageError::other_answer()),
     }
 }

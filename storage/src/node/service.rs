@@ -129,7 +129,7 @@ impl Node {
             // There may be space by now; a later write then finds the log going on.
             self.shared.log.retry();
         }
-        if let Some(error) = self.shared.health.stopped(self.shared.log.stopped()) {
+        if let Some(error) = self.shared.health.stopped(&self.shared.log) {
             return Err(self.failure(error));
         }
         self.shared.health.check_space(bytes, &self.shared.log).map_err(|error| self.failure(error))?;

@@ -168,7 +168,7 @@ impl Group {
 
     /// What it means that Raft does not run any more.
     fn stopped(&self, error: &dyn std::fmt::Display) -> Failure {
-        match self.shared.health.stopped(self.shared.log.stopped()) {
+        match self.shared.health.stopped(&self.shared.log) {
             Some(error) => Failure::Broken(error.to_string()),
             None => Failure::Broken(format!("range {}: {error}", self.range)),
         }
