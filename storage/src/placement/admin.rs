@@ -69,8 +69,13 @@ impl Driver {
         }) {
             return Err(PlacementError::AddressInUse { node: other.id, address: join.address });
         }
+        let known = self.registry.nodes.get(&id).map(|known| known.incarnation);
+        if known.is_some_and(|known| known < join.incarnation) {
+            // What it had is gone, and must not count as healthy until the first report says so.
+            self.memory.observe_loss(id, &self.registry, now);
+        }
         // The incarnation is taken over with the first report, which says what is lost.
-        let incarnation = self.registry.nodes.get(&id).map_or(join.incarnation, |known| known.incarnation);
+        let incarnation = known.unwrap_or(join.incarnation);
         let Join { address, labels, .. } = join;
         self.registry.set_node(NodeRecord { id, address, labels, state, incarnation });
         Ok((id, self.registry.next_number()))

@@ -123,6 +123,15 @@ impl Memory {
         self.nodes.insert(node, NodeMemory { seen: now, report, missing, lost });
     }
 
+    /// A node begins again with another data folder: its replicas are lost, unless it reports them again.
+    pub(crate) fn observe_loss(&mut self, node: NodeId, registry: &Registry, now: Timestamp) {
+        if let Some(memory) = self.nodes.get(&node) {
+            let replicas = BTreeMap::new();
+            let report = NodeReport { replicas, led: Vec::new(), ..memory.report.clone() };
+            self.observe_node(report, true, registry, now);
+        }
+    }
+
     /// Takes over the report of a range from its leader; the registry found it new.
     pub(crate) fn observe_range(
         &mut self,

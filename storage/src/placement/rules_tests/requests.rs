@@ -27,6 +27,20 @@ fn joining_takes_no_number_or_address_that_is_in_use() {
 }
 
 #[test]
+fn what_joins_with_another_data_folder_has_lost_its_replicas() {
+    let mut bench = three(vec![range(2, &[1, 2, 3])]);
+    bench.run(2, &[]);
+    let now = Timestamp(bench.now);
+    let healthy = |driver: &Driver| driver.status(now).ranges[0].healthy;
+    for (incarnation, expected) in [(1, 3), (2, 2)] {
+        let (address, labels) = ("node-3".into(), BTreeMap::new());
+        let join = Join { node: Some(NodeId(3)), address, labels, incarnation };
+        bench.driver.join(join, now).unwrap();
+        assert_eq!(healthy(&bench.driver), expected, "before it reports");
+    }
+}
+
+#[test]
 fn a_node_that_holds_replicas_is_not_removed() {
     let mut bench = Bench::new(Settings::default(), 4, vec![range(2, &[1, 2, 3])]);
     bench.run(1, &[]);
