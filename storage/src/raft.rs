@@ -7,4 +7,6 @@ pub(crate) mod message;
 pub(crate) mod network;
 pub(crate) mod snapshot;
 pub(crate) mod state_machine;
+#[cfg(all(test, not(simulation)))]
+mod suite;
 pub(crate) mod types;

@@ -1,7 +1,7 @@
 //! The log of a group as openraft wants it.
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::{
     collections::VecDeque,

@@ -1,22 +1,15 @@
-//! openraft's own suite on the log, with a state machine in memory.
+//! Entries, and the streams that openraft reads them by.
 
 use std::{collections::BTreeMap, io, path::PathBuf, sync::Arc, thread};
 
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
-use openraft::{
-    OptionalSend, RaftLogReader as _, RaftSnapshotBuilder, SnapshotMeta, StorageError,
-    entry::RaftEntry as _,
-    storage::{EntryResponder, RaftLogStorage as _, RaftStateMachine, Snapshot},
-    testing::log::{StoreBuilder, Suite},
-    vote::leader_id_std::CommittedLeaderId,
-};
-use parking_lot::Mutex;
+#[cfg(not(simulation))]
+use futures_util::StreamExt as _;
+#[cfg(not(simulation))]
+use openraft::{RaftLogReader as _, storage::RaftLogStorage as _};
 
 use super::{
-    super::types::{
-        Applied, Command, RaftEntry, RaftLogId, RaftPayload, RaftStoredMembership, TypeConfig, to_raft_log_id,
-    },
+    super::types::{Command, RaftEntry, RaftPayload, to_raft_log_id},
     LogStore, decode_entry, encode_entry,
 };
 use crate::{
@@ -27,83 +20,14 @@ use crate::{
     testing::SimulatedDisk,
 };
 
-type Meta = SnapshotMeta<CommittedLeaderId<u64>, u64, openraft::EmptyNode>;
-type StateSnapshot = Snapshot<CommittedLeaderId<u64>, u64, openraft::EmptyNode, ()>;
-
-/// Remembers only what was applied last.
-#[derive(Clone, Default)]
-struct Machine(Arc<Mutex<State>>);
-
-#[derive(Default)]
-struct State {
-    applied: Option<RaftLogId>,
-    membership: RaftStoredMembership,
-    snapshot: Option<Meta>,
-}
-
-impl RaftSnapshotBuilder<TypeConfig> for Machine {
-    type SnapshotData = ();
-
-    async fn build_snapshot(&mut self) -> Result<StateSnapshot, io::Error> {
-        let mut state = self.0.lock();
-        let meta = Meta { last_log_id: state.applied, last_membership: state.membership.clone() };
-        state.snapshot = Some(meta.clone());
-        Ok(StateSnapshot { meta, snapshot: () })
-    }
-}
-
-impl RaftStateMachine<TypeConfig> for Machine {
-    type SnapshotData = ();
-    type SnapshotBuilder = Self;
-
-    async fn applied_state(&mut self) -> Result<(Option<RaftLogId>, RaftStoredMembership), io::Error> {
-        let state = self.0.lock();
-        Ok((state.applied, state.membership.clone()))
-    }
-
-    async fn apply<Strm>(&mut self, mut entries: Strm) -> Result<(), io::Error>
-    where
-        Strm: Stream<Item = Result<EntryResponder<TypeConfig>, io::Error>> + Unpin + OptionalSend,
-    {
-        while let Some((entry, responder)) = entries.try_next().await? {
-            let mut state = self.0.lock();
-            state.applied = Some(entry.log_id());
-            if let RaftPayload::Membership(membership) = entry.payload {
-                state.membership = RaftStoredMembership::new(Some(entry.log_id), membership);
-            }
-            if let Some(responder) = responder {
-                responder.send(Applied(None));
-            }
-        }
-        Ok(())
-    }
-
-    async fn get_snapshot_builder(&mut self) -> Self {
-        self.clone()
-    }
-
-    async fn install_snapshot(&mut self, meta: &Meta, (): ()) -> Result<(), io::Error> {
-        let mut state = self.0.lock();
-        state.applied = meta.last_log_id;
-        state.membership = meta.last_membership.clone();
-        state.snapshot = Some(meta.clone());
-        Ok(())
-    }
-
-    async fn get_current_snapshot(&mut self) -> Result<Option<StateSnapshot>, io::Error> {
-        let meta = self.0.lock().snapshot.clone();
-        Ok(meta.map(|meta| StateSnapshot { meta, snapshot: () }))
-    }
-}
-
 /// A log whose worker runs on a thread until this is dropped.
-struct Worked {
-    log: Log,
+pub(in crate::raft) struct Worked {
+    pub(in crate::raft) log: Log,
     worker: Option<thread::JoinHandle<Result<(), crate::StorageError>>>,
 }
 
 impl Worked {
-    fn new() -> Self {
+    pub(in crate::raft) fn new() -> Self {
         let options = LogOptions {
             folder: PathBuf::from("/log"),
             disk: Arc::new(SimulatedDisk::new()),
@@ -127,22 +51,6 @@ impl Drop for Worked {
         self.log.close();
         self.worker.take().unwrap().join().unwrap().unwrap();
     }
-}
-
-struct Builder;
-
-impl StoreBuilder<TypeConfig, LogStore, Machine, Worked> for Builder {
-    async fn build(&self) -> Result<(Worked, LogStore, Machine), StorageError<TypeConfig>> {
-        let worked = Worked::new();
-        let store = LogStore::new(worked.log.group(RangeId(1), None));
-        Ok((worked, store, Machine::default()))
-    }
-}
-
-#[cfg(not(simulation))]
-#[tokio::test]
-async fn the_suite_of_openraft_passes() {
-    Suite::test_all(Builder).await.unwrap();
 }
 
 #[test]
