@@ -35,7 +35,7 @@ use std::collections::{BTreeMap, VecDeque};
 pub use admin::Join;
 pub(crate) use codec::{decode_range_record, range_keys};
 pub use error::PlacementError;
-pub use order::{Order, may_drop, quorum, voters_are_safe};
+pub use order::{Knowledge, Order, may_drop, quorum, voters_are_safe};
 pub use record::{ClusterId, NodeRecord, NodeState, RangeRecord};
 pub use registry::Change;
 pub use report::{Follower, NodeReport, RangeReport, ReplicaPhase, ReplicaReport};
@@ -45,6 +45,7 @@ pub use status::{NodeStatus, OperatorStatus, RangeStatus, Reason, Status};
 use self::{
     memory::{Memory, since},
     operator::{Operator, Progress, Task, finish_joint},
+    order::drop_replica,
     registry::Registry,
 };
 use crate::{
@@ -245,11 +246,10 @@ impl Driver {
             if !wanted
                 && !report.changing
                 && !report.names(node)
-                && replica.configuration <= report.configuration
+                && (replica.configuration <= report.configuration || replica.term < report.settled_term())
             {
                 let incarnation = memory.map_or(0, |memory| memory.report.incarnation);
-                let configuration = report.configuration;
-                orders.push(Order::DropReplica { range: *id, incarnation, configuration });
+                orders.push(drop_replica(report, incarnation));
             }
         }
         orders

@@ -245,7 +245,7 @@ fn leads(node: &Node) -> Option<u64> {
     if !group.leads() {
         return None;
     }
-    group.progress().map(|(term, ..)| term)
+    group.lead().map(|lead| lead.term)
 }
 
 fn peers(driver: &Driver) -> Vec<Peer> {

@@ -9,7 +9,7 @@ use super::reporter::{REPORT_EVERY, range_report};
 use crate::{
     action::{Action, Proposal},
     node::Node,
-    placement::{Order, may_drop, voters_are_safe},
+    placement::{Knowledge, Order, may_drop, voters_are_safe},
     range::{NodeId, RangeDescriptor, RangeId},
     rpc::{Failure, Orders, Peer},
     runtime::{self, Runtime},
@@ -49,14 +49,18 @@ async fn carry(node: &Arc<Node>, order: Order, lag_max: u64, silent_max: Duratio
             }
             create(node, descriptor, configuration).await
         }
-        Order::DropReplica { range, incarnation, configuration } => {
+        Order::DropReplica { range, incarnation, configuration, settled_term } => {
             if incarnation != node.identity.incarnation {
                 return Err(no("the order is for another data folder"));
             }
             let group = node.group(range)?;
-            let known = group.members().configuration;
-            let made_under = node.made_under(range);
-            if !may_drop(configuration, known, made_under, node.is_empty_replica(range)?) {
+            let replica = Knowledge {
+                configuration: group.members().configuration,
+                made_under: node.made_under(range),
+                term: group.term(),
+                is_empty: node.is_empty_replica(range)?,
+            };
+            if !may_drop(configuration, settled_term, replica) {
                 return Err(no("a newer membership is known"));
             }
             node.forget(range).await.map_err(|error| node.failure(error))
@@ -77,8 +81,8 @@ async fn carry(node: &Arc<Node>, order: Order, lag_max: u64, silent_max: Duratio
         }
         Order::TransferLeader { range, term, to } => {
             let group = node.group(range)?;
-            match group.progress() {
-                Some((now, ..)) if now == term => group.transfer(to).await,
+            match group.lead() {
+                Some(lead) if lead.term == term => group.transfer(to).await,
                 _ => Err(no("another term")),
             }
         }

@@ -14,7 +14,7 @@ use crate::{
     client::Client,
     node::Node,
     placement::{Follower, NodeReport, RangeReport, ReplicaPhase, ReplicaReport},
-    raft::group::Group,
+    raft::group::{Group, Lead},
     range::{NodeId, RangeId},
     rpc::{Answer, Request, decode_orders, encode_report},
     runtime::Runtime,
@@ -92,7 +92,7 @@ impl Reporter {
                     } else {
                         (group.members().configuration, ReplicaPhase::Live)
                     };
-                    (group.range, ReplicaReport { configuration, phase })
+                    (group.range, ReplicaReport { configuration, term: group.term(), phase })
                 })
                 .collect(),
             led: groups
@@ -113,7 +113,7 @@ pub(crate) fn range_report(node: &Node, group: &Group, every: Duration) -> Optio
 fn led(group: &Group, (row, bytes): (state::Group, u64), every: Duration) -> Option<RangeReport> {
     /// Of a replica that never answered.
     const FOREVER: Duration = Duration::from_secs(3600 * 24 * 365);
-    let (term, last_index, progress) = group.progress()?;
+    let Lead { term, established, last_index, followers } = group.lead()?;
     let state::Group { descriptor, phase: Phase::Live, .. } = row else { return None };
     let members = group.committed_members();
     let per_second = |count: u64| count * 1000 / u64::try_from(every.as_millis()).unwrap_or(1).max(1);
@@ -125,11 +125,12 @@ fn led(group: &Group, (row, bytes): (state::Group, u64), every: Duration) -> Opt
         configuration: members.configuration,
         changing: group.members().configuration != members.configuration,
         term,
+        established,
         last_index,
         bytes,
         writes_per_second: per_second(group.load.writes.swap(0, Ordering::Relaxed)),
         reads_per_second: per_second(group.load.reads.swap(0, Ordering::Relaxed)),
-        followers: progress
+        followers: followers
             .into_iter()
             .map(|(node, progress): (NodeId, _)| {
                 let silent = progress.silent.unwrap_or(FOREVER);

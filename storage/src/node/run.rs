@@ -6,8 +6,8 @@ use openraft::AsyncRuntime as _;
 
 use super::{Node, Opened};
 use crate::{
-    applier, block_on::block_on, error::StorageError, log, network::Transport, range::RangeId, rpc::Failure,
-    runtime::Runtime, state::Phase,
+    applier, block_on::block_on, error::StorageError, log, network::Transport, raft::group::Lead,
+    range::RangeId, rpc::Failure, runtime::Runtime, state::Phase,
 };
 
 /// How long a group that is alone may take to lead itself.
@@ -160,7 +160,7 @@ impl Node {
         const LOOK_EVERY: Duration = Duration::from_millis(10);
         for group in self.groups() {
             let voters = group.members().voters;
-            let Some((_, _, followers)) = group.progress() else { continue };
+            let Some(Lead { followers, .. }) = group.lead() else { continue };
             let furthest = followers
                 .into_iter()
                 .filter(|(node, progress)| voters.contains(node) && progress.silent.is_some())

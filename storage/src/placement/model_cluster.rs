@@ -36,10 +36,11 @@ pub(super) struct Replica {
     pub(super) configuration: u64,
     pub(super) made_under: u64,
     pub(super) matched: u64,
+    pub(super) term: u64,
 }
 
 /// A replica as it is born with its range.
-const BORN: Replica = Replica { configuration: 5, made_under: 0, matched: 5 };
+const BORN: Replica = Replica { configuration: 5, made_under: 0, matched: 5, term: 1 };
 
 #[derive(Clone, Debug)]
 pub(super) struct Group {
@@ -294,7 +295,7 @@ impl Model {
                     let phase = if replica.matched == 0 { ReplicaPhase::Empty } else { ReplicaPhase::Live };
                     let configuration =
                         if replica.matched == 0 { replica.made_under } else { replica.configuration };
-                    (*id, ReplicaReport { configuration, phase })
+                    (*id, ReplicaReport { configuration, term: replica.term, phase })
                 })
                 .collect(),
             led: led.map(|group| self.range_report(group)).collect(),
@@ -313,6 +314,7 @@ impl Model {
             configuration: group.configuration,
             changing: false,
             term: group.term,
+            established: true,
             last_index: group.last,
             bytes: group.bytes,
             writes_per_second: 10,
@@ -370,6 +372,7 @@ impl Model {
     fn set_matched(&mut self, node: NodeId, id: RangeId, group: &Group) {
         if let Some(replica) = self.nodes.get_mut(&node).and_then(|node| node.replicas.get_mut(&id)) {
             (replica.configuration, replica.matched) = (group.configuration, group.last);
+            replica.term = group.term;
         }
     }
 

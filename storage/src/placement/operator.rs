@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use super::{
     memory::{Health, Memory, RangeMemory, since},
-    order::{Order, voters_are_safe},
+    order::{Order, drop_replica, voters_are_safe},
     record::NodeState,
     registry::Registry,
     report::ReplicaPhase,
@@ -193,7 +193,7 @@ fn build(
             }
             // What was left of an earlier membership is made anew.
             Some(replica) if replica.phase == ReplicaPhase::Live => {
-                Some((node, Order::DropReplica { range: id, incarnation, configuration }))
+                Some((node, drop_replica(report, incarnation)))
             }
             // Never while the membership names the node: see `Order::CreateReplica`.
             _ => {

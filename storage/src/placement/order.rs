@@ -29,7 +29,7 @@ pub enum Order {
         /// Index of the entry of the membership, which does not name the node yet.
         configuration: u64,
     },
-    /// To the node: remove the replica, as a committed membership no longer names the node. See
+    /// To the node: remove the replica, as a committed membership does not name the node. See
     /// [`may_drop`] for when it must be refused.
     DropReplica {
         /// The range.
@@ -38,6 +38,8 @@ pub enum Order {
         incarnation: u64,
         /// Index of the entry of the membership without the node.
         configuration: u64,
+        /// See [`RangeReport::settled_term`].
+        settled_term: u64,
     },
     /// To the leader: send the log to a node that does not vote.
     AddLearner {
@@ -131,14 +133,37 @@ pub fn voters_are_safe(
         && has_quorum(&report.outgoing)
 }
 
-/// Whether a replica may obey a [`Order::DropReplica`] with this `configuration`.
+/// The order to remove a replica that the membership does not name.
+pub(crate) const fn drop_replica(report: &RangeReport, incarnation: u64) -> Order {
+    let (range, configuration) = (report.descriptor.id, report.configuration);
+    Order::DropReplica { range, incarnation, configuration, settled_term: report.settled_term() }
+}
+
+/// What a replica knows that may have to be dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Knowledge {
+    /// Index of the newest membership in its log or snapshot.
+    pub configuration: u64,
+    /// What [`Order::CreateReplica`] gave, or 0 for a replica that was born with its range.
+    pub made_under: u64,
+    /// Newest term in which it has voted or was told of a leader.
+    pub term: u64,
+    /// Whether it has nothing yet.
+    pub is_empty: bool,
+}
+
+/// Whether a replica may obey a [`Order::DropReplica`] with this `configuration` and `settled_term`.
 ///
-/// `known` is the index of the newest membership in its log or snapshot; `made_under` is what
-/// [`Order::CreateReplica`] gave, or 0 for a replica that was born with its range. An order from before
-/// the node was added again names at most `made_under`: it may still remove an empty replica, but never
-/// one that has acknowledged something.
-pub const fn may_drop(configuration: u64, known: u64, made_under: u64, is_empty: bool) -> bool {
-    known <= configuration && (made_under < configuration || (made_under == configuration && is_empty))
+/// An order from before the node was added again names at most `made_under`: it may still remove an empty
+/// replica, but never one that has acknowledged something.
+///
+/// A replica may know a newer membership that was never committed, as the leader that was adding the node
+/// lost the lead in between. Then no leader of the settled term or a newer one has been in touch: if one
+/// adds the node again, it is, and an order from before does nothing.
+pub const fn may_drop(configuration: u64, settled_term: u64, replica: Knowledge) -> bool {
+    let Knowledge { configuration: known, made_under, term, is_empty } = replica;
+    let is_past = made_under < configuration || (made_under == configuration && is_empty);
+    (known <= configuration && is_past) || (!is_empty && term < settled_term)
 }
 
 /// How many of `voters` must agree.

@@ -38,6 +38,8 @@ pub struct ReplicaReport {
     /// Index of the entry of the newest membership that the replica knows; of an empty one, that
     /// under which it was made.
     pub configuration: u64,
+    /// Newest term in which it has voted or was told of a leader.
+    pub term: u64,
     /// Whether it has the data.
     pub phase: ReplicaPhase,
 }
@@ -68,6 +70,9 @@ pub struct RangeReport {
     pub changing: bool,
     /// Term of the leader.
     pub term: u64,
+    /// Whether an entry of this term is committed: then no entry of an older term that the leader has not
+    /// will ever be.
+    pub established: bool,
     /// Index of the last entry of the leader's log.
     pub last_index: u64,
     /// Keys and values that the range holds, about.
@@ -89,6 +94,12 @@ impl RangeReport {
     /// Whether the membership has a place for `node`.
     pub fn names(&self, node: NodeId) -> bool {
         self.voters.contains(&node) || self.outgoing.contains(&node) || self.learners.contains(&node)
+    }
+
+    /// The leader's term, if nobody but whom the membership names can have anything of this term or an
+    /// older one that still counts; 0 while that is open.
+    pub const fn settled_term(&self) -> u64 {
+        if self.established && !self.changing { self.term } else { 0 }
     }
 
     /// Whether `node` was heard lately and is up to date, as far as the leader `leader` knows.

@@ -34,6 +34,7 @@ fn range(id: u64, voters: &[u64]) -> RangeReport {
         learners: BTreeSet::new(),
         configuration: 5,
         changing: false,
+        established: true,
         term: 1,
         last_index: 10,
         bytes: 0,
@@ -91,7 +92,7 @@ impl Bench {
 
     fn hold(&mut self, node: u64, range: RangeId, configuration: u64, phase: ReplicaPhase) {
         let replicas = &mut self.nodes.get_mut(&NodeId(node)).unwrap().replicas;
-        replicas.insert(range, ReplicaReport { configuration, phase });
+        replicas.insert(range, ReplicaReport { configuration, term: 1, phase });
     }
 
     fn range(&mut self, id: RangeId) -> &mut RangeReport {
@@ -368,7 +369,7 @@ fn large_and_busy_ranges_split_and_range_1_never() {
 fn a_replica_that_is_not_named_is_dropped() {
     let mut bench = Bench::new(Settings::default(), 4, vec![range(2, &[1, 2, 3])]);
     bench.hold(4, R, 5, ReplicaPhase::Live);
-    let drop = Order::DropReplica { range: R, incarnation: 1, configuration: 5 };
+    let drop = Order::DropReplica { range: R, incarnation: 1, configuration: 5, settled_term: 1 };
     assert_eq!(bench.run(1, &[]), [(4, drop)]);
     bench.hold(4, R, 6, ReplicaPhase::Live);
     assert_eq!(bench.run(1, &[]), [], "it knows a newer membership");
@@ -376,8 +377,26 @@ fn a_replica_that_is_not_named_is_dropped() {
     assert_eq!(bench.run(1, &[]), [], "nobody has reported that range");
     let cases = [(9, 5, 0, false, true), (9, 9, 0, false, true), (9, 10, 0, false, false)];
     let anew = [(9, 5, 9, false, false), (9, 0, 9, true, true), (8, 0, 9, true, false)];
-    for (configuration, known, made_under, is_empty, expected) in cases.into_iter().chain(anew) {
-        assert_eq!(may_drop(configuration, known, made_under, is_empty), expected);
+    for (order, configuration, made_under, is_empty, expected) in cases.into_iter().chain(anew) {
+        let replica = Knowledge { configuration, made_under, term: 1, is_empty };
+        assert_eq!(may_drop(order, 1, replica), expected);
+    }
+}
+
+#[test]
+fn a_learner_whose_addition_was_never_committed_is_dropped() {
+    let mut bench = Bench::new(Settings::default(), 4, vec![range(2, &[1, 2, 3])]);
+    bench.hold(4, R, 6, ReplicaPhase::Live);
+    bench.range(R).term = 2;
+    let drop = Order::DropReplica { range: R, incarnation: 1, configuration: 5, settled_term: 2 };
+    assert_eq!(bench.run(1, &[]), [(4, drop)]);
+    bench.range(R).established = false;
+    assert_eq!(bench.run(1, &[]), [], "the new leader may yet lose to one that has the addition");
+    (bench.range(R).established, bench.range(R).changing) = (true, true);
+    assert_eq!(bench.run(1, &[]), [], "it may be this very node that is being added");
+    for (term, expected) in [(1, true), (2, false), (3, false)] {
+        let replica = Knowledge { configuration: 6, made_under: 5, term, is_empty: false };
+        assert_eq!(may_drop(5, 2, replica), expected);
     }
 }
 

@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
 use self::freshness::Freshness;
-pub(crate) use self::members::Members;
+pub(crate) use self::members::{Lead, Members};
 use super::{
     log_store::LogStore,
     network::Network,
@@ -270,11 +270,12 @@ impl Group {
         let durable = metrics.borrow_watched().snapshot.as_ref().map_or(0, |id| id.index());
         let surplus = self.log.surplus(if pinned { 0 } else { max / 2 });
         let mut upto = surplus.min(durable);
-        if let Some((_, _, followers)) = self.progress()
+        if let Some(lead) = self.lead()
             && bytes <= max.saturating_mul(PATIENCE)
         {
             let silent_max = self.shared.config.raft.election_timeout * 4;
-            let heard = followers
+            let heard = lead
+                .followers
                 .iter()
                 .filter(|(_, progress)| progress.silent.is_some_and(|silent| silent < silent_max));
             upto = heard.map(|(_, progress)| progress.matched).fold(upto, u64::min);

@@ -80,7 +80,8 @@ pub(crate) fn encode_report(report: &NodeReport) -> Bytes {
     write_labels(&mut writer, &report.labels);
     writer.u64(report.capacity_bytes).u64(report.free_bytes);
     writer.list(report.replicas.iter(), |writer, (range, replica)| {
-        writer.u64(range.0).u64(replica.configuration).flag(replica.phase == ReplicaPhase::Live);
+        writer.u64(range.0).u64(replica.configuration).u64(replica.term);
+        writer.flag(replica.phase == ReplicaPhase::Live);
     });
     writer.list(report.led.iter(), write_range_report);
     writer.finish()
@@ -91,7 +92,8 @@ fn write_range_report(writer: &mut Writer, report: &RangeReport) {
     write_nodes(writer, &report.voters);
     write_nodes(writer, &report.outgoing);
     write_nodes(writer, &report.learners);
-    writer.u64(report.configuration).flag(report.changing).u64(report.term).u64(report.last_index);
+    writer.u64(report.configuration).flag(report.changing);
+    writer.u64(report.term).flag(report.established).u64(report.last_index);
     writer.u64(report.bytes).u64(report.writes_per_second).u64(report.reads_per_second);
     writer.list(report.followers.iter(), |writer, (node, follower)| {
         writer.u64(node.0).u64(follower.matched).u64(millis(follower.silent));
@@ -111,9 +113,9 @@ pub(crate) fn decode_report(bytes: Bytes) -> Result<NodeReport, fields::Reason> 
         replicas: reader
             .list(|reader| {
                 let range = RangeId(reader.u64()?);
-                let configuration = reader.u64()?;
+                let (configuration, term) = (reader.u64()?, reader.u64()?);
                 let phase = if reader.flag()? { ReplicaPhase::Live } else { ReplicaPhase::Empty };
-                Ok((range, ReplicaReport { configuration, phase }))
+                Ok((range, ReplicaReport { configuration, term, phase }))
             })?
             .into_iter()
             .collect(),
@@ -131,6 +133,7 @@ fn read_range_report(reader: &mut Reader) -> Result<RangeReport, fields::Reason>
         configuration: reader.u64()?,
         changing: reader.flag()?,
         term: reader.u64()?,
+        established: reader.flag()?,
         last_index: reader.u64()?,
         bytes: reader.u64()?,
         writes_per_second: reader.u64()?,
@@ -151,8 +154,8 @@ fn write_order(writer: &mut Writer, order: &Order) {
             writer.u8(0).descriptor(descriptor);
             writer.u64(*incarnation).u64(*configuration);
         }
-        Order::DropReplica { range, incarnation, configuration } => {
-            writer.u8(1).u64(range.0).u64(*incarnation).u64(*configuration);
+        Order::DropReplica { range, incarnation, configuration, settled_term } => {
+            writer.u8(1).u64(range.0).u64(*incarnation).u64(*configuration).u64(*settled_term);
         }
         Order::AddLearner { range, configuration, node, address } => {
             writer.u8(2).u64(range.0).u64(*configuration).u64(node.0).bytes(address.as_bytes());
@@ -182,7 +185,12 @@ fn read_order(reader: &mut Reader) -> Result<Order, fields::Reason> {
     }
     let (range, second) = (RangeId(reader.u64()?), reader.u64()?);
     Ok(match tag {
-        1 => Order::DropReplica { range, incarnation: second, configuration: reader.u64()? },
+        1 => Order::DropReplica {
+            range,
+            incarnation: second,
+            configuration: reader.u64()?,
+            settled_term: reader.u64()?,
+        },
         2 => Order::AddLearner {
             range,
             configuration: second,

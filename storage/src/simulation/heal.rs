@@ -130,7 +130,7 @@ fn describe(world: &World) -> String {
                 members.learners,
                 members.configuration,
                 running.node.descriptor(group.range),
-                group.progress(),
+                group.lead(),
             );
         }
         let poisoned = running.node.shared.health.poisoned();

@@ -8,16 +8,20 @@ impl Model {
         let Some(node) = self.nodes.get_mut(&id).filter(|node| node.alive) else { return };
         match order {
             Order::CreateReplica { incarnation, configuration, .. } if node.incarnation == incarnation => {
-                let empty = Replica { configuration: 0, made_under: 0, matched: 0 };
+                let empty = Replica { configuration: 0, made_under: 0, matched: 0, term: 0 };
                 let replica = node.replicas.entry(range).or_insert(empty);
                 if replica.matched == 0 {
                     replica.made_under = replica.made_under.max(configuration);
                 }
             }
-            Order::DropReplica { incarnation, configuration, .. } if node.incarnation == incarnation => {
+            Order::DropReplica { incarnation, configuration, settled_term, .. }
+                if node.incarnation == incarnation =>
+            {
                 let dropped = node.replicas.get(&range).is_some_and(|replica| {
-                    let Replica { configuration: known, made_under, matched } = *replica;
-                    may_drop(configuration, known, made_under, matched == 0)
+                    let Replica { configuration: known, made_under, matched, term } = *replica;
+                    let is_empty = matched == 0;
+                    let replica = Knowledge { configuration: known, made_under, term, is_empty };
+                    may_drop(configuration, settled_term, replica)
                 });
                 if dropped {
                     node.replicas.remove(&range);

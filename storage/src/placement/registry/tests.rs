@@ -44,6 +44,7 @@ fn report(id: u64, start: &'static str, end: Option<&'static str>, at: (u64, u64
         learners: BTreeSet::new(),
         configuration,
         changing: false,
+        established: true,
         term,
         last_index: 9,
         bytes: 0,

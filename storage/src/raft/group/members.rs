@@ -51,8 +51,16 @@ pub(crate) struct Progress {
     pub(crate) silent: Option<Duration>,
 }
 
-/// The other replicas, as their leader knows them.
-pub(crate) type Followers = Vec<(NodeId, Progress)>;
+/// What a leader knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Lead {
+    pub(crate) term: u64,
+    /// Whether an entry of this term is committed.
+    pub(crate) established: bool,
+    pub(crate) last_index: u64,
+    /// The other replicas.
+    pub(crate) followers: Vec<(NodeId, Progress)>,
+}
 
 impl Group {
     /// Who belongs to the group, as far as this replica knows.
@@ -76,13 +84,13 @@ impl Group {
         if same { Ok(()) } else { Err(Failure::Busy("the membership is another one".into())) }
     }
 
-    /// Term, index of the last entry, and how far each other replica is; `None` unless this one leads.
-    pub(crate) fn progress(&self) -> Option<(u64, u64, Followers)> {
+    /// What this replica knows as the leader; `None` unless it leads.
+    pub(crate) fn lead(&self) -> Option<Lead> {
         let metrics = self.raft.metrics();
         let metrics = metrics.borrow_watched();
         let replication = metrics.replication.as_ref()?;
         let heartbeat = metrics.heartbeat.as_ref();
-        let peers = replication
+        let followers = replication
             .iter()
             .filter(|(node, _)| **node != self.shared.node.0)
             .map(|(node, matched)| {
@@ -94,7 +102,18 @@ impl Group {
                 (NodeId(*node), progress)
             })
             .collect();
-        Some((metrics.current_term, metrics.last_log_index.unwrap_or(0), peers))
+        let committed = metrics.local_committed.as_ref().map(|id| id.committed_leader_id().term);
+        Some(Lead {
+            term: metrics.current_term,
+            established: committed == Some(metrics.current_term),
+            last_index: metrics.last_log_index.unwrap_or(0),
+            followers,
+        })
+    }
+
+    /// Newest term in which this replica has voted or was told of a leader.
+    pub(crate) fn term(&self) -> u64 {
+        self.raft.metrics().borrow_watched().current_term
     }
 
     async fn change(&self, change: ChangeMembers<u64, EmptyNode>) -> Result<(), Failure> {
