@@ -181,7 +181,15 @@ impl Machine {
         }
         self.network.open(self.node, life);
         endpoint.learn(&[Peer { node: who.node, address: address.clone() }]);
-        let opened = Opened::open(folder, config.storage.clone(), who, founds)?;
+        let is_new = joined.is_some();
+        let opened =
+            Opened::open(folder, config.storage.clone(), who, founds).map_err(|error| match error {
+                // Only what is there already opens on a full disk; whoever looks after the process tries again.
+                full if is_new && full.is_full() => {
+                    StorageError::Unavailable { reason: full.to_string().into() }
+                }
+                other => other,
+            })?;
         let transport: Arc<dyn Transport> = endpoint;
         let node = Node::start(opened, Arc::clone(&transport)).await?;
         self.network.serve(self.node, life, Arc::new(NodeHandler(Arc::downgrade(&node))));
