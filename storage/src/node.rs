@@ -123,12 +123,15 @@ impl Node {
     /// Whether the replica of a range has nothing yet.
     pub(crate) fn is_empty_replica(&self, range: RangeId) -> Result<bool, Failure> {
         let group = self.store().group(range).map_err(|error| self.failure(error))?;
-        group.map(|group| group.descriptor.version == 0).ok_or(Failure::NotHere { range })
+        group.map(|group| group.is_empty()).ok_or(Failure::NotHere { range })
     }
 
-    /// The membership under which the replica of a range was ordered; 0 if it was born here.
-    pub(crate) fn made_under(&self, range: RangeId) -> u64 {
-        self.made_under.lock().get(&range).copied().unwrap_or(0)
+    /// The membership under which the replica of a range was ordered; 0 if it was born here, or had data when
+    /// this process began: then no order from before it was made can still be on its way.
+    pub(crate) fn made_under(&self, range: RangeId) -> Result<u64, Failure> {
+        let ordered = self.made_under.lock().get(&range).copied();
+        let kept = self.store().group(range).map_err(|error| self.failure(error))?;
+        Ok(ordered.unwrap_or(0).max(kept.map_or(0, |group| group.made_under())))
     }
 
     /// The replica of a range is, or is to be, made under this membership.
@@ -144,7 +147,7 @@ impl Node {
         let running = self.groups.read();
         Ok(groups
             .into_iter()
-            .filter(|group| group.phase == Phase::Live && group.descriptor.version > 0)
+            .filter(|group| group.phase == Phase::Live && !group.is_empty())
             .map(|group| {
                 let replica = running.get(&group.descriptor.id);
                 let Members { voters, .. } = replica.map(|replica| replica.members()).unwrap_or_default();

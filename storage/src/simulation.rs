@@ -36,7 +36,7 @@ use openraft::AsyncRuntime as _;
 
 pub(crate) use self::options::Options;
 use self::{trace::Trace, world::World};
-use crate::runtime::Runtime;
+use crate::{runtime::Runtime, testing::write_events};
 
 /// What forming, judging and comparing may take at most.
 const MORE_TIME: Duration = Duration::from_secs(300);
@@ -104,6 +104,9 @@ pub(crate) fn run(seed: u64, options: &Options) -> Result<Report, Box<Failure>> 
     note_panics();
     PANICS.with(|panics| panics.borrow_mut().clear());
     let trace = Arc::new(Trace::new(options.print));
+    if options.print {
+        write_events(std::io::stderr(), trace::now);
+    }
     let ran = catch_unwind(AssertUnwindSafe(|| {
         let mut runtime = Runtime::with_seed(seed);
         let result = runtime.block_on(async {

@@ -13,6 +13,7 @@ use crate::{
     range::{NodeId, RangeDescriptor, RangeId},
     rpc::{Failure, Orders, Peer},
     runtime::{self, Runtime},
+    state,
 };
 
 /// Carries out orders beside everything else, one at a time for a range.
@@ -56,7 +57,7 @@ async fn carry(node: &Arc<Node>, order: Order, lag_max: u64, silent_max: Duratio
             let group = node.group(range)?;
             let replica = Knowledge {
                 configuration: group.members().configuration,
-                made_under: node.made_under(range),
+                made_under: node.made_under(range)?,
                 term: group.term(),
                 is_empty: node.is_empty_replica(range)?,
             };
@@ -108,19 +109,17 @@ async fn carry(node: &Arc<Node>, order: Order, lag_max: u64, silent_max: Duratio
 
 async fn create(node: &Arc<Node>, descriptor: RangeDescriptor, configuration: u64) -> Result<(), Failure> {
     let range = descriptor.id;
-    if node.group(range).is_ok() {
-        if node.is_empty_replica(range)? {
-            node.make_under(range, configuration);
-        }
+    let is_there = node.group(range).is_ok();
+    if is_there && (!node.is_empty_replica(range)? || node.made_under(range)? >= configuration) {
         return Ok(());
     }
     // A range that is about to be split here is told apart from its child by the split alone.
     node.store().check_installable(&descriptor).map_err(|error| node.failure(error))?;
-    let group = crate::state::Group::empty(&descriptor);
+    let group = state::Group::empty(&descriptor, configuration);
     node.make_under(range, configuration);
     let created = node.shared.applier.run(move |store| store.create_group(&group)).await;
     created.map_err(|error| node.failure(error))?;
-    node.start_group(range).await
+    if is_there { Ok(()) } else { node.start_group(range).await }
 }
 
 async fn change_voters(

@@ -86,9 +86,9 @@ impl Reporter {
                 .iter()
                 .map(|group| {
                     let row = rows.get(&group.range);
-                    let empty = row.is_none_or(|(group, _)| group.descriptor.version == 0);
+                    let empty = row.is_none_or(|(group, _)| group.is_empty());
                     let (configuration, phase) = if empty {
-                        (node.made_under(group.range), ReplicaPhase::Empty)
+                        (row.map_or(0, |(group, _)| group.made_under()), ReplicaPhase::Empty)
                     } else {
                         (group.members().configuration, ReplicaPhase::Live)
                     };

@@ -159,8 +159,8 @@ impl Node {
         match mode {
             ReadMode::Linearizable => group.barrier().await,
             // One that was cut off thinks for a while that it still leads.
-            ReadMode::Stale(bound) if group.leads() && !group.led_within(bound) => group.barrier().await,
-            ReadMode::Stale(bound) if group.leads() || group.is_fresh(bound) => Ok(()),
+            ReadMode::Stale(bound) if group.is_leading() && !group.led_within(bound) => group.barrier().await,
+            ReadMode::Stale(bound) if group.is_leading() || group.is_fresh(bound) => Ok(()),
             ReadMode::Stale(_) => Err(Failure::TooStale { range }),
             ReadMode::Follower => {
                 let leader = group.leader().ok_or(Failure::NotLeader { range, leader: None })?;

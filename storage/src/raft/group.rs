@@ -3,6 +3,8 @@
 mod freshness;
 mod members;
 mod receive;
+#[cfg(all(test, not(simulation)))]
+mod tests;
 
 use std::{sync::Arc, time::Duration};
 
@@ -241,6 +243,15 @@ impl Group {
     /// Whether this replica leads.
     pub(crate) fn leads(&self) -> bool {
         self.raft.metrics().borrow_watched().state == ServerState::Leader
+    }
+
+    /// Whether this replica leads and has applied an entry of its own term: with it, whatever was
+    /// acknowledged before it led.
+    pub(crate) fn is_leading(&self) -> bool {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        let applied = metrics.last_applied.as_ref().map(|id| id.committed_leader_id().term);
+        metrics.state == ServerState::Leader && applied == Some(metrics.current_term)
     }
 
     /// Whether this replica's group has no other voter: then what the log has durably is committed.

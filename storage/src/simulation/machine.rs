@@ -68,6 +68,11 @@ pub(super) enum Death {
     LostDisk,
 }
 
+/// Whether a disk has a whole data folder: what says whose it is comes last.
+fn is_made(disk: &SimulatedDisk) -> bool {
+    disk.files().iter().any(|(path, _)| path.ends_with("NODE"))
+}
+
 impl Machine {
     pub(super) fn new(
         node: NodeId,
@@ -144,6 +149,11 @@ impl Machine {
                     self.trace.event(format_args!("node {} does not join: {reason}", self.node));
                     Runtime::sleep(Duration::from_millis(500)).await;
                 }
+                // Only what is there already opens on a full disk.
+                Err(full) if full.is_full() && !is_made(&disk) => {
+                    self.trace.event(format_args!("node {} cannot be made: {full}", self.node));
+                    Runtime::sleep(Duration::from_millis(500)).await;
+                }
                 other => break other,
             }
         };
@@ -181,15 +191,7 @@ impl Machine {
         }
         self.network.open(self.node, life);
         endpoint.learn(&[Peer { node: who.node, address: address.clone() }]);
-        let is_new = joined.is_some();
-        let opened =
-            Opened::open(folder, config.storage.clone(), who, founds).map_err(|error| match error {
-                // Only what is there already opens on a full disk; whoever looks after the process tries again.
-                full if is_new && full.is_full() => {
-                    StorageError::Unavailable { reason: full.to_string().into() }
-                }
-                other => other,
-            })?;
+        let opened = Opened::open(folder, config.storage.clone(), who, founds)?;
         let transport: Arc<dyn Transport> = endpoint;
         let node = Node::start(opened, Arc::clone(&transport)).await?;
         self.network.serve(self.node, life, Arc::new(NodeHandler(Arc::downgrade(&node))));

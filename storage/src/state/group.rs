@@ -65,13 +65,26 @@ pub(crate) enum Payload {
 
 impl Group {
     /// A replica that has nothing yet and waits for a snapshot: its version is that of no request.
-    pub(crate) fn empty(descriptor: &RangeDescriptor) -> Self {
+    ///
+    /// It is made under a membership that does not name its node, whose index is remembered.
+    pub(crate) fn empty(descriptor: &RangeDescriptor, made_under: u64) -> Self {
+        let id = LogId { index: made_under, ..LogId::default() };
         Self {
             descriptor: RangeDescriptor { version: 0, ..descriptor.clone() },
             applied: LogId::default(),
-            membership: Membership { id: LogId::default(), bytes: Bytes::new() },
+            membership: Membership { id, bytes: Bytes::new() },
             phase: Phase::Live,
         }
+    }
+
+    /// Whether the replica has nothing yet.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.descriptor.version == 0
+    }
+
+    /// The membership under which an empty replica was made; 0 for one that has something.
+    pub(crate) const fn made_under(&self) -> u64 {
+        if self.is_empty() { self.membership.id.index } else { 0 }
     }
 }
 

@@ -55,16 +55,16 @@ impl Store {
         Ok(Installer { group: group.clone(), sequence: 0, complete: false, bytes: 0 })
     }
 
-    /// Makes a group that has nothing yet, durably.
+    /// Makes a group that has nothing yet, durably; it replaces one that has nothing either.
     ///
     /// # Errors
     ///
-    /// [`StorageError::RangeOverlap`] if another group of this node has some of the keys.
+    /// [`StorageError::RangeOverlap`] if another group of this node has some of the keys, or this one has.
     pub(crate) fn create_group(&self, group: &Group) -> Result<(), StorageError> {
         self.file.write(Durability::Immediate, |transaction| {
             let mut groups = transaction.open_table(GROUPS)?;
             check_overlap(&groups, &group.descriptor)?;
-            if find_group(&groups, group.descriptor.id)?.is_some() {
+            if find_group(&groups, group.descriptor.id)?.is_some_and(|known| !known.group.is_empty()) {
                 return Err(StorageError::RangeOverlap {
                     range: group.descriptor.id,
                     other: group.descriptor.id,

@@ -10,7 +10,6 @@ mod basics;
 mod faults;
 mod harness;
 mod load;
-mod log_file;
 mod members;
 mod network_namespace;
 mod node;

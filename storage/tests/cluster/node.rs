@@ -2,13 +2,17 @@
 
 use std::{
     collections::BTreeMap,
+    fs::File,
     io::{BufRead as _, BufReader, Write as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
-    time::Duration,
+    sync::LazyLock,
+    time::{Duration, Instant},
 };
 
-use genomdb_storage::{ClusterNode, Config, NodeConfig, NodeId, RaftConfig, Sabotage, placement::Settings};
+use genomdb_storage::{
+    ClusterNode, Config, NodeConfig, NodeId, RaftConfig, Sabotage, placement::Settings, testing::write_events,
+};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Set for the process of a node: its options.
@@ -136,13 +140,20 @@ pub(crate) fn client_config() -> Config {
     }
 }
 
+/// Writes what this process says of itself to a file.
+fn log_to(path: &Path) {
+    static BEGUN: LazyLock<Instant> = LazyLock::new(Instant::now);
+    let file = File::options().create(true).append(true).open(path).unwrap();
+    write_events(file, || BEGUN.elapsed());
+}
+
 /// The life of a node's process: it stops when it is told so, and dies with whoever started it.
 pub(crate) fn run_if_asked() {
     let Ok(text) = std::env::var(OPTIONS) else { return };
     let options = NodeOptions::decode(&text);
     if std::env::var_os("GENOMDB_LOG").is_some() {
         let name = options.folder.file_name().unwrap().to_string_lossy().into_owned();
-        super::log_file::begin(&options.folder.with_file_name(format!("{name}.log")));
+        log_to(&options.folder.with_file_name(format!("{name}.log")));
     }
     let node = match ClusterNode::start(options.config()) {
         Ok(node) => node,

@@ -26,6 +26,9 @@ impl Group {
     /// Answers a message of another replica.
     pub(crate) async fn receive(&self, request: RaftRequest) -> RaftReply {
         match request {
+            RaftRequest::Vote(_) | RaftRequest::PreVote(_) if self.is_empty() => {
+                refuse(&"an empty replica does not vote")
+            }
             RaftRequest::Append { sent, request } => self.append(sent, request).await,
             RaftRequest::Vote(request) => {
                 self.raft.vote(request).await.map_or_else(|error| refuse(&error), RaftReply::Vote)
@@ -46,6 +49,14 @@ impl Group {
             }
             RaftRequest::SnapshotEnd { vote, transfer, chunks } => self.end(vote, transfer, chunks).await,
         }
+    }
+
+    /// Whether the replica has nothing yet, or that cannot be told.
+    ///
+    /// RAFT-2: such a one may have been dropped and made anew. What it had acknowledged before is gone, so
+    /// it could help a node to lead that lacks what was committed.
+    fn is_empty(&self) -> bool {
+        !matches!(self.shared.store.group(self.range), Ok(Some(group)) if !group.is_empty())
     }
 
     async fn append(
@@ -83,6 +94,14 @@ impl Group {
         }
         if let Err(error) = self.shared.store.check_installable(&descriptor) {
             return refuse(&error);
+        }
+        match self.shared.store.group(self.range) {
+            // RAFT-2: with it, the replica would know less than when it was made, and would vote.
+            Ok(Some(group)) if meta.applied.index < group.made_under() => {
+                return refuse(&"the snapshot is older than the replica");
+            }
+            Ok(_) => {}
+            Err(error) => return refuse(&error),
         }
         let mut arriving = self.arriving.lock();
         // Its file is removed before the new one takes the name.
