@@ -9,6 +9,7 @@ mod execute;
 mod fault;
 mod group;
 mod header;
+mod held_file;
 mod install;
 mod old_format;
 mod overlay;

@@ -27,7 +27,7 @@ fn new(interval: Duration, checkpoint_bytes: u64) -> (SimulatedDisk, Applier, Wo
     let membership = Membership { id: LogId::BIRTH, bytes: Bytes::new() };
     let group = Group { descriptor, applied: LogId::BIRTH, membership, phase: Phase::Live };
     Store::create(Path::new(PATH), &disk, &[group]).unwrap();
-    let store = Store::open(PATH.into(), &disk, 1 << 20).unwrap().unwrap();
+    let store = Store::open(PATH.into(), Arc::new(disk.clone()), 1 << 20).unwrap().unwrap();
     store.attach().unwrap();
     let health = Arc::new(Health::new("/data".into(), Arc::new(disk.clone()), 0));
     let wal = Path::new("/data/wal");
@@ -102,7 +102,7 @@ async fn a_checkpoint_follows_what_was_applied_directly() {
         let disk = disk.after_power_cut(1);
         applier.stop().await;
         worker.await.unwrap();
-        let store = Store::open(PATH.into(), &disk, 1 << 20).unwrap().unwrap();
+        let store = Store::open(PATH.into(), Arc::new(disk.clone()), 1 << 20).unwrap().unwrap();
         let read = store.view().unwrap().batch_get(Space::User, &[Key::from("k")], Timestamp(1)).unwrap();
         assert!(read.found.first().unwrap().is_some());
     }

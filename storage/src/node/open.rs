@@ -279,14 +279,14 @@ fn open_store(
 ) -> Result<Store, StorageError> {
     let (path, disk) = (folder.state(), config.disk.as_ref());
     let groups = first_groups(node);
-    let store = match Store::open(path.clone(), disk, config.cache_bytes)? {
+    let store = match Store::open(path.clone(), Arc::clone(&config.disk), config.cache_bytes)? {
         Some(store) => store,
         None if absent == IfAbsent::Damage => {
             return Err(StorageError::corrupt(path, 0, "the state file is missing"));
         }
         None => {
             Store::create(&path, disk, if absent == IfAbsent::First { &groups } else { &[] })?;
-            Store::open(path.clone(), disk, config.cache_bytes)?
+            Store::open(path.clone(), Arc::clone(&config.disk), config.cache_bytes)?
                 .ok_or_else(|| StorageError::io("open", path, std::io::ErrorKind::NotFound.into()))?
         }
     };

@@ -77,7 +77,7 @@ impl Whole<Machine> {
         };
         let path = Path::new("/data/state/0.redb");
         Store::create(path, &disk, &[group]).unwrap();
-        let store = Store::open(path.into(), &disk, 1 << 20).unwrap().unwrap();
+        let store = Store::open(path.into(), Arc::new(disk.clone()), 1 << 20).unwrap().unwrap();
         store.attach().unwrap();
         (disk, Arc::new(store))
     }

@@ -26,8 +26,18 @@ pub(super) enum Held {
 }
 
 impl Overlay {
-    pub(super) fn new(length: u64) -> Self {
-        Self { blocks: BTreeMap::new(), length, file_limit: length }
+    pub(super) const fn new(length: u64) -> Self {
+        Self::cut(length, length)
+    }
+
+    /// Over a file of which only the bytes before `limit` count.
+    pub(super) const fn cut(length: u64, limit: u64) -> Self {
+        Self { blocks: BTreeMap::new(), length, file_limit: limit }
+    }
+
+    /// Holds one whole block.
+    pub(super) fn hold(&mut self, number: u64, block: &[u8; PAGE_BYTES as usize]) {
+        self.blocks.insert(number, Box::new(*block));
     }
 
     pub(super) const fn len(&self) -> u64 {

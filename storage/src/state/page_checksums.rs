@@ -103,6 +103,16 @@ impl PageChecksums {
         self.file.allocate(slots.next_multiple_of(PAGE_BYTES))
     }
 
+    /// What the file has not got yet.
+    pub(super) fn dirty(&self) -> Vec<(u64, u64)> {
+        self.dirty.read().iter().map(|(slot, sum)| (*slot, *sum)).collect()
+    }
+
+    /// Takes back what [`PageChecksums::dirty`] said before a crash.
+    pub(super) fn restore(&self, slots: Vec<(u64, u64)>) {
+        self.dirty.write().extend(slots);
+    }
+
     /// Makes the file durable, even if nothing was recorded.
     pub(super) fn sync_always(&self) -> io::Result<()> {
         self.sync()?;
@@ -111,7 +121,7 @@ impl PageChecksums {
 
     /// Makes everything recorded durable.
     pub(super) fn sync(&self) -> io::Result<()> {
-        let mut slots: Vec<(u64, u64)> = self.dirty.read().iter().map(|(slot, sum)| (*slot, *sum)).collect();
+        let mut slots = self.dirty();
         if slots.is_empty() {
             return Ok(());
         }

@@ -18,6 +18,7 @@ use parking_lot::{Mutex, RwLock};
 
 use super::{
     header::{HEADER_BYTES, Header},
+    held_file::HeldFile,
     overlay::{Held, Overlay},
     page_checksums::PageChecksums,
 };
@@ -32,6 +33,8 @@ pub(crate) struct PageFile {
     path: PathBuf,
     file: Arc<dyn DiskFile>,
     checksums: PageChecksums,
+    /// None while the file is being made: one that takes no writes is made anew.
+    held: Option<HeldFile>,
     mode: RwLock<Mode>,
     /// Whether redb is repairing: then it verifies all pages itself, and expects to find some that a
     /// crash tore.
@@ -72,7 +75,7 @@ impl Detachment {
 
 impl PageFile {
     /// Opens the state file, detached; `None` if there is none.
-    pub(crate) fn open(path: PathBuf, disk: &dyn Disk) -> Result<Option<Self>, StorageError> {
+    pub(crate) fn open(path: PathBuf, disk: Arc<dyn Disk>) -> Result<Option<Self>, StorageError> {
         let failed = |error| StorageError::io("open", &path, error);
         let file = match disk.open(&path, false) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -83,9 +86,17 @@ impl PageFile {
             // Taken for a new file, it would lose everything quietly.
             return Err(StorageError::corrupt(path, 0, "the state file is empty"));
         }
-        let checksums = PageChecksums::open(path.with_extension("sums"), disk)?;
-        let mode = RwLock::new(Mode::Detached(Overlay::new(length), Detachment::Idle));
-        Ok(Some(Self::new(path, file, checksums, mode)))
+        let checksums = PageChecksums::open(path.with_extension("sums"), disk.as_ref())?;
+        let held = HeldFile::beside(&path, disk);
+        let mode = match held.read()? {
+            // The file may have some of them, or all; they are written once more.
+            Some((overlay, slots)) => {
+                checksums.restore(slots);
+                Mode::Detached(overlay, Detachment::DiskFull)
+            }
+            None => Mode::Detached(Overlay::new(length), Detachment::Idle),
+        };
+        Ok(Some(Self { held: Some(held), ..Self::new(path, file, checksums, mode) }))
     }
 
     /// Creates a state file, attached, in place of what has the name.
@@ -94,12 +105,12 @@ impl PageFile {
         let file = disk.open(&path, true).map_err(failed)?;
         file.set_len(0).map_err(failed)?;
         let checksums = PageChecksums::create(path.with_extension("sums"), disk)?;
-        Ok(Self::new(path, file, checksums, RwLock::new(Mode::Attached)))
+        Ok(Self::new(path, file, checksums, Mode::Attached))
     }
 
-    fn new(path: PathBuf, file: Arc<dyn DiskFile>, checksums: PageChecksums, mode: RwLock<Mode>) -> Self {
+    fn new(path: PathBuf, file: Arc<dyn DiskFile>, checksums: PageChecksums, mode: Mode) -> Self {
         let (repairing, read_failure) = (AtomicBool::new(false), Mutex::new(None));
-        Self { path, file, checksums, mode, repairing, read_failure }
+        Self { path, file, checksums, held: None, mode: RwLock::new(mode), repairing, read_failure }
     }
 
     /// Says when redb begins and ends to repair the file.
@@ -136,7 +147,8 @@ impl PageFile {
 
     /// The header, verified; `None` if the file is new.
     pub(super) fn header(&self) -> Result<Option<Header>, StorageError> {
-        let length = self.file.len().map_err(|error| StorageError::io("read", &self.path, error))?;
+        let failed = |error| StorageError::io("read", &self.path, error);
+        let length = self.seen_len().map_err(failed)?;
         if length == 0 {
             return Ok(None);
         }
@@ -145,7 +157,7 @@ impl PageFile {
         if length < HEADER_BYTES as u64 {
             return Err(damaged("the state file is shorter than its header"));
         }
-        self.read_file(0, &mut bytes, length).map_err(|error| StorageError::io("read", &self.path, error))?;
+        self.read_verified(0, &mut bytes).map_err(failed)?;
         Header::decode(&bytes).map(Some).map_err(damaged)
     }
 
@@ -187,16 +199,18 @@ impl PageFile {
         }
     }
 
-    /// Writes the overlay to the file in an order in which a crash at any moment leaves either the
-    /// old state or the new one: pages, fsync, header. Nothing is changed here before it is done, so
-    /// it may be tried again.
+    /// Writes the overlay to the file so that a crash at any moment leaves either the old state or the new
+    /// one. Nothing is changed here before it is done, so it may be tried again.
     ///
     /// redb took a durable commit into the overlay for done, so pages of the file's root may be among
-    /// those written over: space is taken first, so that no full disk comes between.
+    /// those written over: they are made durable beside it before, and space is taken first, so that no
+    /// full disk comes between.
     fn write_back(&self, overlay: &Overlay, pages_owed: bool) -> io::Result<()> {
-        if pages_owed {
+        let held = self.held.as_ref().filter(|_| pages_owed);
+        if let Some(held) = held {
             self.checksums.allocate(overlay.len())?;
             self.file.allocate(overlay.len())?;
+            held.write(overlay, &self.checksums.dirty())?;
         }
         if overlay.file_limit() < self.file.len()? {
             self.file.set_len(overlay.file_limit())?;
@@ -217,7 +231,7 @@ impl PageFile {
             self.checksums.sync()?;
             self.file.sync_data().map_err(io::Error::other)?;
         }
-        Ok(())
+        held.map_or(Ok(()), HeldFile::remove)
     }
 
     /// Runs `write` if attached; on failure, or if detached, `hold` gets the overlay.
@@ -251,6 +265,14 @@ impl PageFile {
             Detachment::DiskFull
         } else {
             Detachment::Failed(StorageError::io("write", &self.path, error))
+        }
+    }
+
+    /// The length that redb sees.
+    fn seen_len(&self) -> io::Result<u64> {
+        match &*self.mode.read() {
+            Mode::Attached => self.file.len(),
+            Mode::Detached(overlay, _) => Ok(overlay.len()),
         }
     }
 
@@ -292,10 +314,7 @@ pub(super) struct Backend(pub(super) Arc<PageFile>);
 
 impl redb::StorageBackend for Backend {
     fn len(&self) -> io::Result<u64> {
-        match &*self.0.mode.read() {
-            Mode::Attached => self.0.file.len(),
-            Mode::Detached(overlay, _) => Ok(overlay.len()),
-        }
+        self.0.seen_len()
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {

@@ -60,7 +60,7 @@ impl Store {
     /// A file of format 1 must be upgraded before anything else: [`Store::old_format`].
     pub(crate) fn open(
         path: PathBuf,
-        disk: &dyn Disk,
+        disk: Arc<dyn Disk>,
         cache_bytes: u64,
     ) -> Result<Option<Self>, StorageError> {
         let Some(pages) = PageFile::open(path, disk)? else { return Ok(None) };

@@ -37,7 +37,7 @@ pub(super) fn first_groups() -> [Group; 2] {
 }
 
 pub(super) fn open(disk: &SimulatedDisk) -> Store {
-    let store = Store::open(PATH.into(), disk, 1 << 20).unwrap().unwrap();
+    let store = Store::open(PATH.into(), Arc::new(disk.clone()), 1 << 20).unwrap().unwrap();
     store.attach().unwrap();
     store
 }

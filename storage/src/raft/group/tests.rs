@@ -1,7 +1,5 @@
 //! What an empty replica does not do.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
 use std::path::Path;
 
 use openraft::raft::VoteRequest;

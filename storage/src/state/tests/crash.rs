@@ -105,6 +105,11 @@ fn live(bench: &Bench, history: &mut History) {
     checkpoint(history);
 }
 
+/// A stride keeps it short; every I/O has its turn over a few strides of other lengths.
+fn stride() -> usize {
+    std::env::var("GENOMDB_CRASH_STRIDE").map_or(7, |stride| stride.parse().unwrap())
+}
+
 #[test]
 fn after_a_power_cut_the_state_is_one_that_it_had() {
     let disk = SimulatedDisk::new();
@@ -113,9 +118,7 @@ fn after_a_power_cut_the_state_is_one_that_it_had() {
     live(&bench, &mut History::default());
     let operations = disk.operations() - before;
     assert!(operations > 100, "{operations}");
-    // A stride keeps it short; every I/O has its turn over a few strides of other lengths.
-    let stride = std::env::var("GENOMDB_CRASH_STRIDE").map_or(7, |stride| stride.parse().unwrap());
-    for number in (0..operations).step_by(stride) {
+    for number in (0..operations).step_by(stride()) {
         let disk = SimulatedDisk::new();
         let bench = Bench { store: new_store(&disk), now: 1000 };
         let mut history = History::default();
@@ -140,6 +143,51 @@ fn after_a_power_cut_the_state_is_one_that_it_had() {
     }
 }
 
+/// Pages were held back while the disk was full, and the crash comes while they are written.
+#[test]
+fn after_a_full_disk_too() {
+    let run = |disk: &SimulatedDisk, crash: Option<u64>| {
+        let bench = Bench { store: new_store(disk), now: 1000 };
+        let mut history = History::default();
+        let checkpoint = |history: &mut History| {
+            let durable = bench.store.checkpoint().unwrap_or(None).is_some();
+            history.note(&bench.store, durable);
+            durable
+        };
+        some_writes(&bench, USER, "a", 1);
+        assert!(checkpoint(&mut history));
+        disk.set_capacity(disk.used_bytes(), true);
+        for round in 2..14 {
+            some_writes(&bench, USER, if round % 2 == 0 { "a" } else { "p" }, round);
+            assert!(!checkpoint(&mut history), "the disk is full");
+        }
+        disk.set_capacity(1 << 40, true);
+        let before = disk.operations();
+        crash.into_iter().for_each(|number| disk.inject(Fault::Crash(number)));
+        checkpoint(&mut history);
+        some_writes(&bench, USER, "b", 14);
+        checkpoint(&mut history);
+        (disk.operations() - before, history)
+    };
+    let (operations, _) = run(&SimulatedDisk::new(), None);
+    assert!(operations > 20, "{operations}");
+    for number in (0..operations).step_by(stride()) {
+        for seed in 0..2 {
+            let disk = SimulatedDisk::new();
+            let (_, history) = run(&disk, Some(number));
+            // What opens must outlive another crash before anything is written.
+            let disk = disk.after_power_cut(number * 2 + seed);
+            let store = Store::open(PATH.into(), Arc::new(disk.clone()), 1 << 20).unwrap().unwrap();
+            let found = fingerprint(&store);
+            drop(store);
+            let possible = &history.states[history.durable..];
+            assert!(possible.contains(&found), "crash at {number}: {found:?}\nnone of {possible:?}");
+            let store = open(&disk);
+            assert_eq!(fingerprint(&store), found, "crash at {number}");
+        }
+    }
+}
+
 #[test]
 fn creating_is_all_or_nothing() {
     for number in 0.. {
@@ -147,7 +195,7 @@ fn creating_is_all_or_nothing() {
         disk.inject(Fault::Crash(number));
         let created = Store::create(Path::new(PATH), &disk, &first_groups()).is_ok();
         let after = disk.after_power_cut(number);
-        match Store::open(PATH.into(), &after, 1 << 20) {
+        match Store::open(PATH.into(), Arc::new(after.clone()), 1 << 20) {
             Ok(None) => assert!(!created, "crash at {number}"),
             Ok(Some(store)) => assert_eq!(store.groups().unwrap(), first_groups(), "crash at {number}"),
             Err(error) => panic!("crash at {number}: {error}"),

@@ -37,7 +37,7 @@ const CLOSED: (u64, u64) = (3, 0);
 fn a_closed_one_becomes_the_first_range() {
     let disk = SimulatedDisk::new();
     old_file(&disk, CLOSED);
-    let store = Store::open(PATH.into(), &disk, 1 << 20).unwrap().unwrap();
+    let store = Store::open(PATH.into(), Arc::new(disk.clone()), 1 << 20).unwrap().unwrap();
     let old = OldFormat { index: 2, segment: 3, offset: 0 };
     assert_eq!(store.old_format().unwrap(), Some(old));
     store.upgrade(Some(2), &first_groups()).unwrap();
@@ -56,7 +56,7 @@ fn one_with_a_log_is_refused() {
     for (end, newest) in [((3, 64), None), (CLOSED, Some(3)), (CLOSED, Some(4))] {
         let disk = SimulatedDisk::new();
         old_file(&disk, end);
-        let store = Store::open(PATH.into(), &disk, 1 << 20).unwrap().unwrap();
+        let store = Store::open(PATH.into(), Arc::new(disk.clone()), 1 << 20).unwrap().unwrap();
         let refused = store.upgrade(newest, &first_groups());
         assert!(matches!(refused, Err(StorageError::NotClosed { .. })), "{refused:?}");
         assert!(store.old_format().unwrap().is_some());
@@ -68,7 +68,7 @@ fn a_crash_leaves_the_one_or_the_other() {
     for number in 0.. {
         let disk = SimulatedDisk::new();
         old_file(&disk, CLOSED);
-        let store = Store::open(PATH.into(), &disk, 1 << 20).unwrap().unwrap();
+        let store = Store::open(PATH.into(), Arc::new(disk.clone()), 1 << 20).unwrap().unwrap();
         disk.inject(Fault::Crash(number));
         let upgraded = store.upgrade(None, &first_groups()).is_ok();
         let store = open(&disk.after_power_cut(number));
