@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use openraft::AsyncRuntime as _;
 
 use super::{Client, Patience};
 use crate::{
@@ -10,6 +11,7 @@ use crate::{
     network::{CallError, Lane},
     range::{NodeId, RangeId, Space},
     rpc::{Answer, Failure, ReadMode, Request, Route, decode_result},
+    runtime::Runtime,
 };
 
 /// What became of an attempt.
@@ -59,7 +61,14 @@ impl Client {
         timeout: Duration,
     ) -> Result<Result<Answer, Failure>, CallError> {
         if let Some(local) = self.local.as_ref().filter(|local| local.id() == node) {
-            return Ok(local.answer(request).await);
+            let answer = local.answer(request);
+            if local.is_single() {
+                // There is nobody else to ask.
+                return Ok(answer.await);
+            }
+            let answered = Runtime::timeout(timeout, answer).await;
+            let address = "this node".to_owned();
+            return answered.map_err(|_| CallError::TimedOut { address, timeout, maybe_sent: true });
         }
         let answer = self.transport.call(node, Lane::Client, request.encode(), timeout).await?;
         Ok(decode(answer))
