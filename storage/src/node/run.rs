@@ -13,6 +13,9 @@ use crate::{
 /// How long a group that is alone may take to lead itself.
 const LEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How often it is asked whether a full disk keeps a group from stopping.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
 /// What to wait for when a worker was told to stop.
 #[derive(Debug)]
 pub(crate) enum WorkerHandle {
@@ -185,7 +188,13 @@ impl Node {
         self.shared.applier.give_up();
         let groups: Vec<_> = std::mem::take(&mut *self.groups.write()).into_values().collect();
         for group in &groups {
-            group.stop().await;
+            let mut stopped = std::pin::pin!(group.stop());
+            while Runtime::timeout(LOOK_EVERY, &mut stopped).await.is_err() {
+                if self.shared.log.full().is_some() {
+                    // What waits for space to be written keeps its group from stopping.
+                    self.shared.log.close();
+                }
+            }
         }
         let durable = self.shared.applier.checkpoint().await;
         if let Ok(durable) = &durable {

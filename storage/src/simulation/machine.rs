@@ -46,6 +46,8 @@ struct State {
     busy: bool,
     /// Whether its disk was lost.
     lost: bool,
+    /// Whether its disk takes nothing any more, or soon, as the power is being cut.
+    dying: bool,
 }
 
 /// A process.
@@ -85,7 +87,7 @@ impl Machine {
         Self {
             node,
             clock: Arc::default(),
-            state: Mutex::new(State { disk, life: 0, running: None, busy: false, lost: false }),
+            state: Mutex::new(State { disk, life: 0, running: None, busy: false, lost: false, dying: false }),
             network: Arc::clone(network),
             options: options.clone(),
             trace: Arc::clone(trace),
@@ -206,6 +208,19 @@ impl Machine {
         Ok(Running { node, client, dead: Arc::new(Semaphore::new(0)) })
     }
 
+    /// Cuts the power after so many operations of the disk: between two writes, or in the middle of one.
+    pub(super) fn cut_power_after(&self, operations: u64) {
+        let mut state = self.state.lock();
+        state.dying = true;
+        state.disk.inject(Fault::Crash(operations));
+    }
+
+    /// Whether the process lives, and will.
+    pub(super) fn is_well(&self) -> bool {
+        let state = self.state.lock();
+        state.running.is_some() && !state.dying
+    }
+
     /// Ends the process at once.
     pub(super) fn die(&self, death: Death) {
         let mut state = self.state.lock();
@@ -218,6 +233,7 @@ impl Machine {
         };
         state.disk.set_capacity(CAPACITY, true);
         state.lost |= death == Death::LostDisk;
+        state.dying = false;
         drop(state);
         self.trace.event(format_args!("node {} dies: {death:?}", self.node));
         old.inject(Fault::Crash(0));

@@ -9,7 +9,7 @@ use openraft::AsyncRuntime;
 use rand::{Rng as _, seq::IndexedRandom as _};
 
 use super::{machine::Death, options::Fault, trace::now, world::World};
-use crate::{range::NodeId, runtime::Runtime, testing::Fault as DiskFault};
+use crate::{range::NodeId, runtime::Runtime};
 
 /// Does things to a world.
 pub(super) struct Nemesis {
@@ -84,9 +84,9 @@ impl Nemesis {
 
     /// Whether one more node may be down: a majority goes on.
     fn may_die(&self, node: NodeId) -> bool {
-        let down = self.world.machines.iter().filter(|machine| !machine.is_up()).count();
-        let is_up = self.world.machine(node).is_some_and(|machine| machine.is_up());
-        is_up && down < (self.world.options.nodes - 1) / 2
+        let down = self.world.machines.iter().filter(|machine| !machine.is_well()).count();
+        let is_well = self.world.machine(node).is_some_and(|machine| machine.is_well());
+        is_well && down < (self.world.options.nodes - 1) / 2
     }
 
     fn crash(&mut self, power_cut: bool) -> bool {
@@ -100,8 +100,7 @@ impl Nemesis {
         self.spawn(async move {
             let Some(machine) = world.machine(node) else { return };
             if power_cut {
-                // Between two writes, or in the middle of one.
-                machine.disk().inject(DiskFault::Crash(operations));
+                machine.cut_power_after(operations);
                 Runtime::sleep(dying).await;
             }
             machine.die(if power_cut { Death::PowerCut(seed) } else { Death::Kill });
@@ -113,7 +112,7 @@ impl Nemesis {
 
     fn crash_all(&mut self) -> bool {
         let machines = self.world.machines.clone();
-        if !machines.iter().all(|machine| machine.is_up()) {
+        if !machines.iter().all(|machine| machine.is_well()) {
             return false;
         }
         for machine in machines {
