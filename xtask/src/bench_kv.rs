@@ -1,5 +1,5 @@
-//! `cargo xtask bench-kv`: the replicated store against etcd, three processes of each on loopback, and what
-//! idle ranges cost.
+//! `cargo xtask bench-kv`: the replicated store against etcd, three processes of each on loopback, what idle
+//! ranges cost, and what a load through three nodes costs beside an embedded one.
 
 use std::{path::PathBuf, process::Command};
 
@@ -22,6 +22,9 @@ pub(crate) struct BenchKvArgs {
     /// Measure idle ranges, so many of them, instead.
     #[arg(long)]
     idle_ranges: Option<usize>,
+    /// Load this file, embedded and through three nodes in turn, instead.
+    #[arg(long, conflicts_with = "idle_ranges")]
+    load: Option<PathBuf>,
     /// Where the data lies: on a disk that is to be measured.
     #[arg(long)]
     folder: Option<PathBuf>,
@@ -29,6 +32,11 @@ pub(crate) struct BenchKvArgs {
 
 /// Builds the examples of `storage` that measure, and runs them.
 pub(crate) fn run(args: &BenchKvArgs) -> Result<(), TaskError> {
+    if let Some(file) = &args.load {
+        let folder = args.folder.clone().unwrap_or_else(|| std::env::temp_dir().join("genomdb-bench-load"));
+        let words = [file.display().to_string(), folder.display().to_string(), args.rounds.to_string()];
+        return cargo(["run", "--release", "-p", "genomdb-loader", "--example", "load_three", "--"], &words);
+    }
     // The one starts processes of the other.
     cargo(["build", "--release", "-p", "genomdb-storage", "--example", "node", "--example", "kv_load"], &[])?;
     let seconds = args.seconds.to_string();
