@@ -6,4 +6,5 @@ mod conflicts;
 mod dropping;
 mod faults;
 mod fixture;
+mod leases;
 mod round_trip;
