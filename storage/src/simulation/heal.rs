@@ -50,7 +50,13 @@ pub(super) async fn wait_well(world: &Arc<World>, within: Duration) -> Result<()
         let what = match world.status().await {
             Ok(status) => match trouble(world, &status) {
                 None => return Ok(()),
-                Some(what) => format!("{what}; {status:#?}"),
+                Some(what) => {
+                    // An order to drain may have been on its way for long, or twice.
+                    for node in status.nodes.iter().filter(|node| node.state == NodeState::Draining) {
+                        let _again = world.ask(Admin::Drain { node: node.id, on: false }, LOOK_EVERY).await;
+                    }
+                    format!("{what}; {status:#?}")
+                }
             },
             Err(what) => format!("no status: {what}"),
         };
