@@ -11,6 +11,7 @@ mod scan;
 mod session;
 mod snapshot;
 mod table;
+mod yielding;
 
 pub use error::{ExecutorError, HexKey};
 pub use executor::{Executor, ExplainRequest, Prepared, Running};

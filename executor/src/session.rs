@@ -18,7 +18,7 @@ use datafusion::{
 };
 use genomdb_planner::{SameTextRule, functions};
 
-use crate::{genome_order::GenomeOrderRule, interval_join::IntervalJoinRule};
+use crate::{genome_order::GenomeOrderRule, interval_join::IntervalJoinRule, yielding::YieldingRule};
 
 extensions_options! {
     /// Settings of GenomDB's own, as `SET genomdb.…` changes them.
@@ -106,5 +106,6 @@ fn rules() -> Vec<Arc<dyn datafusion::physical_optimizer::PhysicalOptimizerRule 
     let place = rules.iter().position(|rule| rule.name() == "join_selection").map_or(0, |place| place + 1);
     rules.insert(place, Arc::new(IntervalJoinRule));
     rules.push(Arc::new(GenomeOrderRule));
+    rules.push(Arc::new(YieldingRule));
     rules
 }
