@@ -5,9 +5,11 @@ pub mod serve;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
-
-use crate::output::Format;
+use clap::{
+    Args, Parser, Subcommand,
+    builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
+};
+use genomdb_server::output::Format;
 
 /// Loads genomic files once, and asks them questions in GQL (SQL plus genomics).
 #[derive(Debug, Parser)]
@@ -108,6 +110,12 @@ pub struct Load {
     pub data: Data,
 }
 
+/// The formats by their names.
+fn format_parser() -> impl TypedValueParser<Value = Format> {
+    let names = Format::ALL.map(|format| PossibleValue::new(format.name()).help(format.description()));
+    PossibleValuesParser::new(names).try_map(|name| name.parse())
+}
+
 /// `genomdb query`.
 #[derive(Args, Debug)]
 pub struct Query {
@@ -115,7 +123,7 @@ pub struct Query {
     #[arg(value_name = "GQL")]
     pub text: String,
     /// How to write the result; a table on a terminal, TSV into a pipe.
-    #[arg(long, short = 'F', value_enum, value_name = "FORMAT")]
+    #[arg(long, short = 'F', value_name = "FORMAT", value_parser = format_parser(), ignore_case = true)]
     pub format: Option<Format>,
     /// Write the result into a file instead of standard output.
     #[arg(long, short, value_name = "FILE")]
@@ -136,7 +144,7 @@ pub struct Gql {
     #[arg(long, short, value_name = "FILE")]
     pub file: Vec<PathBuf>,
     /// How to write results.
-    #[arg(long, short = 'F', value_enum, value_name = "FORMAT")]
+    #[arg(long, short = 'F', value_name = "FORMAT", value_parser = format_parser(), ignore_case = true)]
     pub format: Option<Format>,
     /// The data folder.
     #[command(flatten)]

@@ -7,6 +7,5 @@ pub mod command;
 pub mod exit;
 pub mod interrupt;
 pub mod logging;
-pub mod output;
 pub mod progress;
 pub mod shell;

@@ -1,14 +1,20 @@
 //! Where everything meets, and thin: the query path is [`query`], the load path [`load`], and [`Node`] holds
 //! what they need.
 
+// Whether a request can move between threads is found out through all that Raft is made of.
+#![recursion_limit = "256"]
+
 mod answer;
 mod catalog;
 pub mod cluster;
 mod command;
 mod config;
 mod error;
+pub mod http;
 pub mod load;
 mod node;
+pub mod output;
+mod queries;
 pub mod query;
 mod statement;
 
@@ -18,5 +24,6 @@ pub use error::{OpenError, QueryError, QueryErrorKind};
 pub use genomdb_loader::{CancelToken, LoadError, LoadReport, Phase as LoadPhase, Progress};
 pub use load::{LoadRequest, Observer, Silent};
 pub use node::Node;
+pub use queries::{Queries, QueryId, RunningQuery};
 pub use query::Prepared;
 pub use statement::Statement;

@@ -6,14 +6,16 @@ use std::{path::Path, sync::Arc};
 use genomdb_executor::Executor;
 use genomdb_layout::catalog::Catalog;
 use genomdb_loader::{CancelToken, Garbage, LoadError, LoadReport};
-use genomdb_storage::{ClusterNode, Freshness, Storage};
+use genomdb_storage::{ClusterNode, Freshness, Storage, StorageError};
 use parking_lot::RwLock;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
     Answer, Config, LoadRequest, Observer, OpenError, Prepared, QueryError, Statement,
     catalog::{CatalogStore, Pin},
-    load, query,
+    load,
+    queries::{Queries, Registration},
+    query,
 };
 
 /// How many loads may run at once; more wait.
@@ -50,6 +52,14 @@ pub struct Node {
     defaults: Executor,
     loader: genomdb_loader::Config,
     loads: Arc<Semaphore>,
+    queries: Queries,
+}
+
+fn collect_leftovers(storage: &Storage) {
+    if let Err(error) = genomdb_loader::collect_leftovers(storage) {
+        // They lie in nobody's way; a full disk must not keep anybody from reading.
+        tracing::warn!(%error, "leftovers of an unfinished load were not removed");
+    }
 }
 
 impl Node {
@@ -62,6 +72,7 @@ impl Node {
         let storage = Storage::open(folder, config.storage.clone())?;
         let mut loader = config.loader.clone();
         loader.spill_folder = folder.join("spill");
+        collect_leftovers(&storage);
         Self::new(storage.clone(), storage, loader, config)
     }
 
@@ -73,13 +84,14 @@ impl Node {
     /// If the session cannot be made. A cluster that does not answer is an error of what needs it first.
     pub fn connect(addresses: &[String], config: &Config) -> Result<Self, OpenError> {
         let storage = Storage::connect(addresses, config.storage.clone())?;
+        collect_leftovers(&storage);
         Self::new(storage.clone(), storage, config.loader.clone(), config)
     }
 
     /// Answers statements in a process that is a node of a cluster.
     ///
     /// What scans read comes from the replicas of this process where it has them; it is as fresh as if it
-    /// came from their leaders.
+    /// came from their leaders. Nothing is asked of the cluster yet: it may have no leader.
     ///
     /// # Errors
     ///
@@ -98,16 +110,13 @@ impl Node {
         loader: genomdb_loader::Config,
         config: &Config,
     ) -> Result<Self, OpenError> {
-        if let Err(error) = genomdb_loader::collect_leftovers(&storage) {
-            // They lie in nobody's way; a full disk must not keep anybody from reading.
-            tracing::warn!(%error, "leftovers of an unfinished load were not removed");
-        }
         let executor = Executor::new(scanned, config.executor.clone()).map_err(OpenError::Session)?;
         Ok(Self {
             catalogs: Arc::new(CatalogStore::new(storage.clone())),
             executor: RwLock::new(executor.clone()),
             defaults: executor,
             loads: Arc::new(Semaphore::new(LOADS_MAX as usize)),
+            queries: Queries::default(),
             storage,
             loader,
         })
@@ -124,7 +133,18 @@ impl Node {
         statement: &Statement,
         observer: &Arc<dyn Observer>,
     ) -> Result<Answer, QueryError> {
-        query::run(self, statement, observer).await.map_err(|error| error.within(&statement.text))
+        self.answer(statement, observer, self.queries.begin(statement.text.clone())).await
+    }
+
+    /// The same, for a query that has a name already.
+    pub(crate) async fn answer(
+        &self,
+        statement: &Statement,
+        observer: &Arc<dyn Observer>,
+        registration: Registration,
+    ) -> Result<Answer, QueryError> {
+        let answer = query::run(self, statement, observer, registration).await;
+        answer.map_err(|error| error.within(&statement.text))
     }
 
     /// Plans a query once, to be run often: with other parameters for `$1`, `$2`, … each time.
@@ -167,6 +187,11 @@ impl Node {
         Ok(self.storage.close().await?)
     }
 
+    /// Returns the queries that run.
+    pub fn queries(&self) -> &Queries {
+        &self.queries
+    }
+
     /// Returns the store.
     pub fn storage(&self) -> &Storage {
         &self.storage
@@ -179,6 +204,12 @@ impl Node {
     /// If it cannot be read.
     pub async fn catalog(&self) -> Result<Arc<Catalog>, QueryError> {
         self.catalogs.current()
+    }
+
+    /// Whether statements can be answered: the catalog is read, as it is now.
+    pub(crate) async fn ready(&self) -> Result<(), StorageError> {
+        let key = genomdb_layout::key::Key::Catalog.to_bytes();
+        self.storage.batch_get(vec![key.into()]).await.map(drop)
     }
 
     pub(crate) async fn pin_catalog(&self) -> Result<Pin, QueryError> {

@@ -24,7 +24,7 @@ use parquet::{
 };
 
 /// The formats in which a result can be written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// Aligned columns for people.
     Table,
@@ -42,11 +42,47 @@ pub enum Format {
     Parquet,
 }
 
+impl Format {
+    /// All of them.
+    pub const ALL: [Self; 7] =
+        [Self::Table, Self::Csv, Self::Tsv, Self::Json, Self::Ndjson, Self::Arrow, Self::Parquet];
+
+    /// What it is called.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Table => "table",
+            Self::Csv => "csv",
+            Self::Tsv => "tsv",
+            Self::Json => "json",
+            Self::Ndjson => "ndjson",
+            Self::Arrow => "arrow",
+            Self::Parquet => "parquet",
+        }
+    }
+
+    /// What it is, in a few words.
+    pub const fn description(self) -> &'static str {
+        match self {
+            Self::Table => "Aligned columns for people",
+            Self::Csv => "Comma-separated values with a header line (RFC 4180)",
+            Self::Tsv => "Tab-separated values with a header line; nothing is quoted",
+            Self::Json => "One JSON array of objects",
+            Self::Ndjson => "One JSON object a line",
+            Self::Arrow => "An Arrow IPC stream",
+            Self::Parquet => "An Apache Parquet file, compressed by zstd",
+        }
+    }
+}
+
 impl FromStr for Format {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        clap::ValueEnum::from_str(text, true)
+        let named = Self::ALL.into_iter().find(|format| format.name().eq_ignore_ascii_case(text));
+        named.ok_or_else(|| {
+            let names = Self::ALL.map(Self::name).join(", ");
+            format!("`{text}` is no format; there are {names}")
+        })
     }
 }
 
@@ -93,7 +129,7 @@ impl From<ParquetError> for OutputError {
 }
 
 /// Writes the batches of one result.
-pub trait ResultWriter {
+pub trait ResultWriter: Send {
     /// Writes the rows of one batch.
     ///
     /// # Errors
@@ -142,7 +178,7 @@ impl<W: Write, F: JsonFormat> JsonWriter<W, F> {
     }
 }
 
-impl<W: Write, F: JsonFormat> ResultWriter for JsonWriter<W, F> {
+impl<W: Write + Send, F: JsonFormat + Send> ResultWriter for JsonWriter<W, F> {
     fn write(&mut self, batch: &RecordBatch) -> Result<(), OutputError> {
         Ok(self.0.write(batch)?)
     }
@@ -155,7 +191,7 @@ impl<W: Write, F: JsonFormat> ResultWriter for JsonWriter<W, F> {
 
 struct ArrowStream<W: Write>(StreamWriter<W>);
 
-impl<W: Write> ResultWriter for ArrowStream<W> {
+impl<W: Write + Send> ResultWriter for ArrowStream<W> {
     fn write(&mut self, batch: &RecordBatch) -> Result<(), OutputError> {
         Ok(self.0.write(batch)?)
     }

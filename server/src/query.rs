@@ -17,36 +17,36 @@ use futures::Stream;
 use genomdb_executor::ExplainRequest;
 use genomdb_grammar::ast::{self, OptionValue};
 
-use crate::{Answer, Node, Observer, QueryError, Statement, catalog::Pin as CatalogPin, command};
+use crate::{
+    Answer, Node, Observer, QueryError, Statement, catalog::Pin as CatalogPin, command, queries::Registration,
+};
 
-/// Runs one statement.
+/// Runs one statement; its query is on the list of those that run as `registration`.
 ///
 /// # Errors
 ///
 /// If it is wrong, or fails before its first row.
-pub async fn run(
+pub(crate) async fn run(
     node: &Node,
     statement: &Statement,
     observer: &Arc<dyn Observer>,
+    registration: Registration,
 ) -> Result<Answer, QueryError> {
     match &statement.ast {
         ast::Statement::Query(query) => {
             let pin = node.pin_catalog().await?;
             let prepared = node.executor().prepare(pin.catalog(), query, &statement.text)?;
-            rows(node, &prepared, None, pin).await
+            rows(node, &prepared, None, pin, registration).await
         }
-        ast::Statement::Explain(explain) => self::explain(node, statement, explain).await,
+        ast::Statement::Explain(explain) => self::explain(node, statement, explain, registration).await,
         ast::Statement::Describe(describe) => command::describe::run(node, statement, describe).await,
-        ast::Statement::Show(show) => command::show::run(node, show).await,
+        ast::Statement::Show(show) => command::show::run(node, show, &registration).await,
         ast::Statement::Create(create) => command::create::run(node, statement, create).await,
         ast::Statement::Drop(drop) => command::drop::run(node, drop).await,
         ast::Statement::Copy(copy) => command::copy::run(node, copy, observer).await,
         ast::Statement::Set(set) => command::set::set(node, set),
         ast::Statement::Reset(reset) => command::set::reset(node, reset),
-        ast::Statement::Kill(kill) => {
-            Err(QueryError::at(kill.at.0, "KILL needs a server, which this version does not have")
-                .with_hint("Ctrl-C stops the statement that runs"))
-        }
+        ast::Statement::Kill(kill) => command::kill::run(node, kill),
     }
 }
 
@@ -87,6 +87,16 @@ impl Prepared {
         node: &Node,
         parameters: Vec<ScalarValue>,
     ) -> Result<SendableRecordBatchStream, QueryError> {
+        self.run_as(node, parameters, node.queries().begin(self.statement.text.clone())).await
+    }
+
+    /// The same, for a query that has a name already.
+    pub(crate) async fn run_as(
+        &self,
+        node: &Node,
+        parameters: Vec<ScalarValue>,
+        registration: Registration,
+    ) -> Result<SendableRecordBatchStream, QueryError> {
         let pin = node.pin_catalog().await?;
         let renewed;
         let prepared = if pin.catalog().version == self.plan.catalog().version {
@@ -96,7 +106,7 @@ impl Prepared {
             &renewed
         };
         let parameters = (!parameters.is_empty()).then(|| ParamValues::from(parameters));
-        match rows(node, &prepared.plan, parameters, pin).await {
+        match rows(node, &prepared.plan, parameters, pin, registration).await {
             Ok(Answer::Rows(rows)) => Ok(rows),
             Ok(Answer::Done(message)) => Err(QueryError::invalid(message)),
             Err(error) => Err(error.within(&self.statement.text)),
@@ -104,7 +114,12 @@ impl Prepared {
     }
 }
 
-async fn explain(node: &Node, statement: &Statement, explain: &ast::Explain) -> Result<Answer, QueryError> {
+async fn explain(
+    node: &Node,
+    statement: &Statement,
+    explain: &ast::Explain,
+    registration: Registration,
+) -> Result<Answer, QueryError> {
     let ast::Statement::Query(query) = explain.statement.as_ref() else {
         return Err(QueryError::at(explain.statement.at().0, "EXPLAIN explains queries"));
     };
@@ -129,7 +144,7 @@ async fn explain(node: &Node, statement: &Statement, explain: &ast::Explain) -> 
     }
     let pin = node.pin_catalog().await?;
     let prepared = node.executor().explain(pin.catalog(), query, &statement.text, &request)?;
-    rows(node, &prepared, None, pin).await
+    rows(node, &prepared, None, pin, registration).await
 }
 
 /// Starts a planned query; its catalog version stays pinned until the last row, or until it is dropped.
@@ -138,9 +153,13 @@ async fn rows(
     prepared: &genomdb_executor::Prepared,
     parameters: Option<ParamValues>,
     pin: CatalogPin,
+    registration: Registration,
 ) -> Result<Answer, QueryError> {
-    let running = node.executor().run(prepared, parameters).await?;
-    Ok(Answer::Rows(Box::pin(PinnedStream { stream: running.stream, _pin: pin })))
+    let executor = node.executor();
+    let begin = async { Ok::<_, QueryError>(executor.run(prepared, parameters).await?) };
+    let running = registration.unless_stopped(begin).await?;
+    let rows = Box::pin(PinnedStream { stream: running.stream, _pin: pin });
+    Ok(Answer::Rows(registration.rows(rows)))
 }
 
 /// A stream that keeps what it reads from being collected.

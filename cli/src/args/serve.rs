@@ -22,6 +22,10 @@ pub struct Serve {
     /// Where other nodes reach this one, if not where it listens.
     #[arg(long, value_name = "HOST:PORT", env = "GENOMDB_ADVERTISE")]
     pub advertise: Option<String>,
+    /// Where to answer HTTP: queries at /v1/query; `off` answers none. [default: the host of --listen, 80
+    /// ports further: 127.0.0.1:7480]
+    #[arg(long, value_name = "HOST:PORT|off", env = "GENOMDB_HTTP")]
+    pub http: Option<String>,
     /// Nodes of the cluster to join; none founds a cluster, unless the folder belongs to one.
     #[arg(long, value_name = "HOST:PORT", env = "GENOMDB_JOIN", value_delimiter = ',')]
     pub join: Vec<String>,
@@ -53,11 +57,13 @@ Examples:
   genomdb serve --data b --listen 127.0.0.1:7401 --join 127.0.0.1:7400
   genomdb serve --config /etc/genomdb.yaml
   genomdb serve --listen 0.0.0.0:7400 --advertise node1:7400 --insecure
+  curl -d 'SHOW TABLES' 'http://127.0.0.1:7480/v1/query?format=table'    asks it
 
 The file has the names of the flags, and limits of the store:
   data: /var/lib/genomdb
   node_id: 2
   listen: 127.0.0.1:7401
+  http: 127.0.0.1:7481
   join: [127.0.0.1:7400]
   labels: {zone: b}
   storage: {cache_bytes: 1073741824}

@@ -9,13 +9,15 @@ use std::{
 };
 
 use futures::StreamExt;
-use genomdb_server::{Answer, Node, Observer, QueryError, Statement};
+use genomdb_server::{
+    Answer, Node, Observer, QueryError, Statement,
+    output::{Format, OutputError, writer},
+};
 
 use crate::{
     args::Query,
     command, exit,
     interrupt::{Interrupted, until_interrupted},
-    output::{Format, OutputError, writer},
     progress::LoadBar,
 };
 

@@ -2,9 +2,18 @@
 
 pub mod settings;
 
-use std::process::ExitCode;
+use std::{
+    net::{SocketAddr, TcpListener},
+    path::Path,
+    process::ExitCode,
+    sync::Arc,
+};
 
-use genomdb_server::cluster::{ClusterNode, StorageError};
+use genomdb_server::{
+    Config, Node, OpenError,
+    cluster::{ClusterNode, StorageError},
+    http::Server,
+};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use self::settings::Settings;
@@ -30,23 +39,62 @@ pub fn run(arguments: &Serve) -> ExitCode {
         Ok(signals) => signals,
         Err(error) => return exit::fail(exit::FAILED, &error),
     };
+    let folder = settings.node.folder.clone();
     let node = match ClusterNode::start(settings.node) {
         Ok(node) => node,
         Err(error @ StorageError::InvalidConfig { .. }) => return exit::fail(exit::USAGE, &error),
         Err(error) => return exit::fail(exit::UNREACHABLE, &error),
     };
-    // Whoever started it may not read on.
-    println!("node {} of cluster {:016x} listens at {}", node.id(), node.cluster(), node.address());
+    let http = match settings.http.map(|address| answer(&node, &folder, address)).transpose() {
+        Ok(http) => http,
+        Err(error) => return exit::fail(exit::UNREACHABLE, &error),
+    };
+    // Whoever started it may not read on: all of it is written at once.
+    let mut said =
+        format!("node {} of cluster {:016x} listens at {}\n", node.id(), node.cluster(), node.address());
+    if let Some(http) = &http {
+        said.push_str(&format!("queries are answered at http://{}/v1/query\n", http.address()));
+    }
+    print!("{said}");
     runtime.block_on(signals.next());
     tracing::info!("stopping: other nodes shall lead; a second signal ends at once");
-    stop(node, &runtime, signals)
+    stop(node, http, &runtime, signals)
+}
+
+/// HTTP cannot be answered.
+#[derive(Debug, thiserror::Error)]
+enum HttpError {
+    #[error("cannot answer HTTP at {address}; --http says where else, or off")]
+    Listen {
+        address: SocketAddr,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error(transparent)]
+    Node(#[from] OpenError),
+}
+
+/// Answers HTTP beside the node.
+fn answer(cluster: &ClusterNode, folder: &Path, address: SocketAddr) -> Result<Server, HttpError> {
+    let failed = |source| HttpError::Listen { address, source };
+    let listener = TcpListener::bind(address).map_err(failed)?;
+    let node = Arc::new(Node::within(cluster, folder, &Config::default())?);
+    Server::start(node, listener).map_err(failed)
 }
 
 /// Hands over and stops, unless a second signal comes.
-fn stop(node: ClusterNode, runtime: &tokio::runtime::Runtime, mut signals: Signals) -> ExitCode {
+fn stop(
+    node: ClusterNode,
+    http: Option<Server>,
+    runtime: &tokio::runtime::Runtime,
+    mut signals: Signals,
+) -> ExitCode {
     let (done, stopped) = tokio::sync::oneshot::channel();
     // A thread of its own: it waits for the disk and for other nodes, while signals are heard here.
     let stopping = std::thread::Builder::new().name("stop".to_owned()).spawn(move || {
+        if let Some(http) = http {
+            http.stop();
+        }
         node.hand_over();
         // Nobody listens any more if the second signal came.
         let _unheard = done.send(node.stop());

@@ -1,6 +1,6 @@
 //! The commands of the prompt that begin with `\`, as psql has them.
 
-use crate::output::Format;
+use genomdb_server::output::Format;
 
 /// What a line that begins with `\` asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]

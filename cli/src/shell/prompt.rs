@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, path::PathBuf, process::ExitCode, time::Instant};
 
-use genomdb_server::{Node, Statement};
+use genomdb_server::{Node, Statement, output::Format};
 use reedline::{
     FileBackedHistory, Prompt, PromptEditMode, PromptHistorySearch, Reedline, Signal, ValidationResult,
     Validator,
@@ -13,7 +13,6 @@ use super::meta::{self, Meta};
 use crate::{
     command::query::{Printer, RunError},
     exit,
-    output::Format,
 };
 
 /// Lines that the history keeps.

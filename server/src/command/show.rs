@@ -9,17 +9,17 @@ use genomdb_layout::catalog::{Catalog, SourceEntry, SourceSummary, TableEntry};
 use genomdb_planner::functions;
 
 use super::tables;
-use crate::{Answer, Node, QueryError};
+use crate::{Answer, Node, QueryError, queries::Registration};
 
 /// Answers `SHOW TABLES`, `SHOW SOURCES [FROM t]`, `SHOW setting` and the like.
-pub(crate) async fn run(node: &Node, show: &Show) -> Result<Answer, QueryError> {
+pub(crate) async fn run(node: &Node, show: &Show, own: &Registration) -> Result<Answer, QueryError> {
     match &show.what {
         ShowWhat::Objects { object, from, like } => {
             if like.is_some() {
                 return Err(QueryError::at(show.at.0, "SHOW … LIKE is not part of this version"));
             }
             let catalog = node.catalog().await?;
-            show_objects(node, &catalog, *object, from.as_ref(), show).await
+            show_objects(node, &catalog, *object, from.as_ref(), (show, own)).await
         }
         ShowWhat::AllSettings(_) => show_settings(node, None),
         ShowWhat::Setting(setting, _) => {
@@ -33,7 +33,7 @@ async fn show_objects(
     catalog: &Catalog,
     object: ShowObject,
     from: Option<&Name>,
-    show: &Show,
+    (show, own): (&Show, &Registration),
 ) -> Result<Answer, QueryError> {
     match object {
         ShowObject::Tables => show_tables(catalog),
@@ -52,10 +52,30 @@ async fn show_objects(
             }
         }
         ShowObject::Functions => show_functions(),
-        ShowObject::Queries | ShowObject::References => {
-            Err(QueryError::at(show.at.0, "SHOW QUERIES and SHOW REFERENCES are not part of this version"))
+        ShowObject::Queries => show_queries(node, own),
+        ShowObject::References => {
+            Err(QueryError::at(show.at.0, "SHOW REFERENCES is not part of this version"))
         }
     }
+}
+
+/// The queries that run, without the one that asks.
+fn show_queries(node: &Node, own: &Registration) -> Result<Answer, QueryError> {
+    let mut queries = node.queries().list();
+    queries.retain(|query| query.id != own.id());
+    let began = queries.iter().map(|query| {
+        let since = query.began.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    });
+    let elapsed = queries.iter().map(|query| u64::try_from(query.elapsed().as_millis()).unwrap_or(u64::MAX));
+    let began = TimestampMillisecondArray::from_iter_values(began).with_timezone("UTC");
+    Answer::from_columns([
+        ("id", strings(queries.iter().map(|query| query.id.to_string()))),
+        ("began", Arc::new(began) as ArrayRef),
+        ("elapsed_ms", Arc::new(UInt64Array::from_iter_values(elapsed))),
+        ("rows", Arc::new(UInt64Array::from_iter_values(queries.iter().map(|query| query.rows())))),
+        ("text", strings(queries.iter().map(|query| query.text.to_string()))),
+    ])
 }
 
 /// One setting, or all, with what each does.

@@ -31,7 +31,7 @@ impl<W: Write> CsvWriter<W> {
     }
 }
 
-impl<W: Write> ResultWriter for CsvWriter<W> {
+impl<W: Write + Send> ResultWriter for CsvWriter<W> {
     fn write(&mut self, batch: &RecordBatch) -> Result<(), OutputError> {
         Ok(self.writer.write(&flatten(batch, &self.schema)?)?)
     }
@@ -62,7 +62,7 @@ impl<W: Write> TsvWriter<W> {
     }
 }
 
-impl<W: Write> ResultWriter for TsvWriter<W> {
+impl<W: Write + Send> ResultWriter for TsvWriter<W> {
     fn write(&mut self, batch: &RecordBatch) -> Result<(), OutputError> {
         let batch = flatten(batch, &self.schema)?;
         let options = FormatOptions::default();

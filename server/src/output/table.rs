@@ -85,7 +85,7 @@ impl<W: Write> TableWriter<W> {
     }
 }
 
-impl<W: Write> ResultWriter for TableWriter<W> {
+impl<W: Write + Send> ResultWriter for TableWriter<W> {
     fn write(&mut self, batch: &RecordBatch) -> Result<(), OutputError> {
         let batch = flatten(batch, &self.schema)?;
         let options = FormatOptions::default().with_null(NULL);

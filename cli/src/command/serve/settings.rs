@@ -83,6 +83,8 @@ pub enum SettingsError {
 pub struct Settings {
     /// The node.
     pub node: NodeConfig,
+    /// Where HTTP is answered, if at all.
+    pub http: Option<SocketAddr>,
 }
 
 /// What the file may say.
@@ -92,6 +94,7 @@ struct File {
     data: Option<PathBuf>,
     node_id: Option<u64>,
     listen: Option<String>,
+    http: Option<String>,
     advertise: Option<String>,
     join: Vec<String>,
     labels: BTreeMap<String, String>,
@@ -160,7 +163,8 @@ fn merge(arguments: &Serve, file: File) -> Result<Settings, SettingsError> {
     node.listen = said(&arguments.listen).or(file.listen).unwrap_or_else(|| LISTEN.to_owned());
     node.advertise = said(&arguments.advertise).or(file.advertise);
     let insecure = arguments.insecure.or(file.insecure).unwrap_or(false);
-    check_address(&node, insecure)?;
+    let listens = check_address(&node, insecure)?;
+    let http = http_address(said(&arguments.http).or(file.http).as_deref(), listens, insecure)?;
     node.node = arguments.node_id.or(file.node_id).map(NodeId);
     if node.node == Some(NodeId(0)) {
         return Err(SettingsError::NodeZero);
@@ -177,22 +181,52 @@ fn merge(arguments: &Serve, file: File) -> Result<Settings, SettingsError> {
     node.placement.replicas = arguments.replicas.or(file.replicas).unwrap_or(node.placement.replicas);
     file.placement.apply(&mut node);
     check_placement(&node)?;
-    Ok(Settings { node })
+    Ok(Settings { node, http })
 }
 
 /// An address that others can reach must be told twice, and one that is every address is none to reach.
-fn check_address(node: &NodeConfig, insecure: bool) -> Result<(), SettingsError> {
+fn check_address(node: &NodeConfig, insecure: bool) -> Result<SocketAddr, SettingsError> {
     let address = &node.listen;
-    let resolved = address.to_socket_addrs();
-    let resolved: Vec<SocketAddr> =
-        resolved.map_err(|source| SettingsError::Address { address: address.clone(), source })?.collect();
-    if resolved.iter().any(|resolved| !resolved.ip().is_loopback()) && !insecure {
-        return Err(SettingsError::Unprotected { address: address.clone() });
-    }
+    let resolved = resolve(address, insecure)?;
     if resolved.iter().any(|resolved| resolved.ip().is_unspecified()) && node.advertise.is_none() {
         return Err(SettingsError::Unadvertised { address: address.clone() });
     }
-    Ok(())
+    first(&resolved, address)
+}
+
+/// What an address means; one that others can reach must be told twice.
+fn resolve(address: &str, insecure: bool) -> Result<Vec<SocketAddr>, SettingsError> {
+    let resolved = address.to_socket_addrs();
+    let resolved: Vec<SocketAddr> =
+        resolved.map_err(|source| SettingsError::Address { address: address.to_owned(), source })?.collect();
+    if resolved.iter().any(|resolved| !resolved.ip().is_loopback()) && !insecure {
+        return Err(SettingsError::Unprotected { address: address.to_owned() });
+    }
+    Ok(resolved)
+}
+
+fn first(resolved: &[SocketAddr], address: &str) -> Result<SocketAddr, SettingsError> {
+    let source = std::io::ErrorKind::AddrNotAvailable;
+    let none = || SettingsError::Address { address: address.to_owned(), source: source.into() };
+    resolved.first().copied().ok_or_else(none)
+}
+
+/// Where HTTP is answered: as it is said, or beside where other nodes are.
+fn http_address(
+    said: Option<&str>,
+    listens: SocketAddr,
+    insecure: bool,
+) -> Result<Option<SocketAddr>, SettingsError> {
+    /// From the port of nodes to that of HTTP.
+    const PORTS: u16 = 80;
+    match said {
+        Some("off") => Ok(None),
+        Some(address) => Ok(Some(first(&resolve(address, insecure)?, address)?)),
+        None => {
+            let port = if listens.port() == 0 { 0 } else { listens.port().checked_add(PORTS).unwrap_or(0) };
+            Ok(Some(SocketAddr::new(listens.ip(), port)))
+        }
+    }
 }
 
 fn check_placement(node: &NodeConfig) -> Result<(), SettingsError> {

@@ -1,0 +1,119 @@
+//! HTTP: queries, what runs, and whether the node is well.
+//!
+//! | method and path | what it does |
+//! |---|---|
+//! | `POST /v1/query` | runs one statement: the body is its text, or JSON with parameters |
+//! | `GET /v1/query?q=…` | the same for statements that only read |
+//! | `GET /v1/queries` | the queries that run on this node |
+//! | `DELETE /v1/queries/{id}` | stops one |
+//! | `GET /healthz` | 200 while the process lives |
+//! | `GET /readyz` | 200 while statements can be answered |
+//!
+//! Errors are `application/problem+json` (RFC 9457). An error behind the first byte of a result ends the
+//! connection in the middle of the body: what came is never taken for the whole.
+
+mod body;
+mod format;
+mod health;
+mod problem;
+mod queries;
+mod query;
+
+use std::{
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    time::Duration,
+};
+
+use axum::{Router, extract::DefaultBodyLimit, routing};
+use tokio::{
+    runtime::{Handle, Runtime},
+    sync::watch,
+    task::JoinHandle,
+};
+
+use self::problem::Problem;
+use crate::Node;
+
+/// The longest text of a request: that of a statement, and as much again for JSON around it.
+const BODY_BYTES_MAX: usize = 4 << 20;
+/// How long answers that are on their way may take when the server stops.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// An HTTP server, on threads of its own; its queries run on others, so that no query keeps a timeout, a
+/// cancellation or another reader waiting.
+#[derive(Debug)]
+pub struct Server {
+    runtime: Runtime,
+    queries: Runtime,
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+    serving: JoinHandle<std::io::Result<()>>,
+}
+
+impl Server {
+    /// Answers on what `listener` listens at.
+    ///
+    /// # Errors
+    ///
+    /// If the listener or threads cannot be used.
+    pub fn start(node: Arc<Node>, listener: TcpListener) -> std::io::Result<Self> {
+        let threads =
+            |name: &str| tokio::runtime::Builder::new_multi_thread().thread_name(name).enable_all().build();
+        let (runtime, queries) = (threads("http")?, threads("query")?);
+        let app = App { node, queries: queries.handle().clone() };
+        let address = listener.local_addr()?;
+        listener.set_nonblocking(true)?;
+        let listener = {
+            let _entered = runtime.enter();
+            tokio::net::TcpListener::from_std(listener)?
+        };
+        let (stop, mut stopping) = watch::channel(false);
+        let serving = runtime.spawn(async move {
+            let serve = axum::serve(listener, router(app));
+            serve
+                .with_graceful_shutdown(async move {
+                    // The sender stays until this is over.
+                    let _closed = stopping.wait_for(|stop| *stop).await;
+                })
+                .await
+        });
+        Ok(Self { runtime, queries, address, stop, serving })
+    }
+
+    /// Where it listens.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Takes no more requests, lets those that run end, and ends those that do not.
+    pub fn stop(self) {
+        self.stop.send_replace(true);
+        // What takes longer is cut off with the threads.
+        let serving = self.serving;
+        let _late = self.runtime.block_on(async { tokio::time::timeout(STOP_TIMEOUT, serving).await });
+        self.queries.shutdown_background();
+        self.runtime.shutdown_background();
+    }
+}
+
+/// What requests share.
+#[derive(Clone, Debug)]
+struct App {
+    node: Arc<Node>,
+    /// Where queries run.
+    queries: Handle,
+}
+
+fn router(app: App) -> Router {
+    Router::new()
+        .route("/v1/query", routing::get(query::get).post(query::post))
+        .route("/v1/queries", routing::get(queries::list))
+        .route("/v1/queries/{id}", routing::delete(queries::cancel))
+        .route("/healthz", routing::get(health::live))
+        .route("/readyz", routing::get(health::ready))
+        .fallback(async || Problem::not_found("there is nothing at this path"))
+        .method_not_allowed_fallback(async || Problem::method_not_allowed())
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .with_state(app)
+}
