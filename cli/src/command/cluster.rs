@@ -173,7 +173,8 @@ fn join(admin: &Admin, options: &Join, addresses: &str, say: Say) -> Result<(), 
     };
     let status = wait(admin, options.timeout, &format!("node {id} is a member and holds copies"), holds)?;
     let replicas = status.nodes.iter().find(|node| node.id == id).map_or(0, |node| node.replicas);
-    say.done(&format!("node {id} is a member and holds {replicas} copies"));
+    let copies = if replicas == 1 { "1 copy".to_owned() } else { format!("{replicas} copies") };
+    say.done(&format!("node {id} is a member and holds {copies}"));
     Ok(())
 }
 

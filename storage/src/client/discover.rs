@@ -17,7 +17,7 @@ use crate::{
     network::Lane,
     placement,
     range::{NodeId, RangeDescriptor, RangeId, Space},
-    rpc::{Answer, Identity, Query, ReadMode, Request, Route},
+    rpc::{Admin, Answer, Identity, Query, ReadMode, Request, Route, decode_status},
     runtime::Runtime,
 };
 
@@ -63,7 +63,9 @@ impl Client {
     /// The checksums of all replicas of a range, as of one entry of its log.
     pub(crate) async fn check(&self, range: RangeId) -> Result<Vec<ReplicaChecksum>, StorageError> {
         let mut patience = self.patience();
-        // Who has replicas must be known as it is now: what left the range answers nothing.
+        // Who has replicas must be known as it is now: what left the range answers nothing, and the registry
+        // is written down a moment after the placement driver knows it.
+        let voters = self.voters(range, patience.left()).await?;
         let route = loop {
             self.refresh(Space::User, patience.left()).await;
             let known = self.routes.read().by_id(range);
@@ -76,7 +78,7 @@ impl Client {
             (index, Response::Verified) => index,
             (_, other) => return Err(super::write::unexpected(&other)),
         };
-        let asked = join_all(route.nodes.iter().map(|node| async move {
+        let asked = join_all(voters.iter().map(|node| async move {
             let request = Request::Checksum { range, index };
             let answer = self.ask(*node, request, self.config.attempt_timeout).await;
             let checksum = match answer {
@@ -86,6 +88,16 @@ impl Client {
             ReplicaChecksum { node: *node, checksum }
         }));
         Ok(asked.await)
+    }
+
+    /// Who votes in a range, as the placement driver knows.
+    async fn voters(&self, range: RangeId, left: Duration) -> Result<BTreeSet<NodeId>, StorageError> {
+        let status = match self.ask_placement(Request::Admin(Admin::Status), left).await? {
+            Answer::Bytes(bytes) => decode_status(bytes).map_err(|_| StorageError::other_answer())?,
+            _ => return Err(StorageError::other_answer()),
+        };
+        let found = status.ranges.into_iter().find(|known| known.descriptor.id == range);
+        found.map(|known| known.voters).ok_or(StorageError::RangeAbsent { range })
     }
 
     /// Learns the route of `key`, or says why not.

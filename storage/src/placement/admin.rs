@@ -108,10 +108,7 @@ impl Driver {
     /// counted as lost instead; not while the node is alive, as it can then be drained.
     pub fn remove(&mut self, node: NodeId, force: bool, now: Timestamp) -> Result<u64, PlacementError> {
         let is_live = self.memory.is_live(node, &self.registry.settings, now);
-        let named = self.registry.ranges.values();
-        let named = named.filter(|range| range.voters.contains(&node) || range.learners.contains(&node));
-        let held = self.memory.nodes.get(&node).filter(|_| is_live);
-        let replicas = named.count().max(held.map_or(0, |memory| memory.report.replicas.len()));
+        let replicas = self.replicas_of(node, now);
         if replicas > 0 && (is_live || !force) {
             return Err(PlacementError::HoldsReplicas { node, replicas });
         }
@@ -219,11 +216,7 @@ impl Driver {
                     silent: memory.silent(node.id, now),
                     capacity_bytes: report.map_or(0, |report| report.capacity_bytes),
                     free_bytes: report.map_or(0, |report| report.free_bytes),
-                    replicas: registry
-                        .ranges
-                        .values()
-                        .filter(|range| range.voters.contains(&node.id) || range.learners.contains(&node.id))
-                        .count(),
+                    replicas: self.replicas_of(node.id, now),
                     leaders: loads.get(&node.id).map_or(0, |load| load.leaders),
                 }
             })
@@ -252,6 +245,15 @@ impl Driver {
             nodes,
             ranges,
         }
+    }
+
+    /// Replicas that memberships name at a node; or those that it says it has, if it lives and has more.
+    fn replicas_of(&self, node: NodeId, now: Timestamp) -> usize {
+        let named = self.registry.ranges.values();
+        let named = named.filter(|range| range.voters.contains(&node) || range.learners.contains(&node));
+        let is_live = self.memory.is_live(node, &self.registry.settings, now);
+        let held = self.memory.nodes.get(&node).filter(|_| is_live);
+        named.count().max(held.map_or(0, |memory| memory.report.replicas.len()))
     }
 
     fn range_status(&self, record: &super::RangeRecord, now: Timestamp) -> RangeStatus {

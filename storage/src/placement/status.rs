@@ -48,7 +48,7 @@ pub struct NodeStatus {
     pub capacity_bytes: u64,
     /// What is free of it.
     pub free_bytes: u64,
-    /// Replicas that memberships name here.
+    /// Replicas that memberships name here, or that the node still has.
     pub replicas: usize,
     /// Ranges led from here.
     pub leaders: usize,
