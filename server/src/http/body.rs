@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderMap, HeaderValue},
 };
 use datafusion::{common::runtime::SpawnedTask, execution::SendableRecordBatchStream};
-use futures::{StreamExt as _, stream};
+use futures::{Stream, StreamExt as _, stream};
 use http_body::Frame;
 use http_body_util::StreamBody;
 use parking_lot::Mutex;
@@ -41,6 +41,8 @@ pub(super) enum Broken {
     Output(#[from] OutputError),
     #[error("the query took longer than its timeout")]
     Timeout,
+    #[error("the query failed in an unexpected way")]
+    Lost,
 }
 
 /// Rows that have begun to come.
@@ -69,14 +71,7 @@ impl Rows {
                 let _gone = sender.send(Err(broken)).await;
             }
         });
-        let chunks = stream::unfold(Some((receiver, end)), |state| async {
-            let (mut receiver, end) = state?;
-            let chunk: Chunk = receiver.recv().await?;
-            // Behind the totals, and behind an error, nothing comes.
-            let is_last = chunk.as_ref().map_or(true, Frame::is_trailers);
-            Some((chunk, (!is_last).then_some((receiver, end))))
-        });
-        Body::new(StreamBody::new(chunks))
+        Body::new(StreamBody::new(chunks(receiver, end)))
     }
 
     async fn send(mut self, sender: &mpsc::Sender<Chunk>) -> Result<(), Broken> {
@@ -112,6 +107,20 @@ impl Rows {
         }
         Ok(())
     }
+}
+
+/// What comes, up to the totals or an error. If neither comes, as when the query's task panicked, it is an
+/// error too: nothing but the totals ends a result well.
+fn chunks(
+    receiver: mpsc::Receiver<Chunk>,
+    end: Option<SpawnedTask<()>>,
+) -> impl Stream<Item = Chunk> + Send + 'static {
+    stream::unfold(Some((receiver, end)), |state| async {
+        let (mut receiver, end) = state?;
+        let chunk = receiver.recv().await.unwrap_or(Err(Broken::Lost));
+        let is_last = chunk.as_ref().map_or(true, Frame::is_trailers);
+        Some((chunk, (!is_last).then_some((receiver, end))))
+    })
 }
 
 /// Breaks a result off at a moment.
@@ -179,5 +188,31 @@ impl Document {
             sink.0.lock().extend_from_slice(format!(",\"stats\":{stats}}}\n").as_bytes());
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn received(sent: Vec<Chunk>) -> Vec<Chunk> {
+        let (sender, receiver) = mpsc::channel(CHUNKS_MAX);
+        for chunk in sent {
+            sender.send(chunk).await.unwrap();
+        }
+        drop(sender);
+        chunks(receiver, None).collect().await
+    }
+
+    #[tokio::test]
+    async fn only_the_totals_end_a_result_well() {
+        let data = || Ok(Frame::data(Bytes::from_static(b"1\n")));
+        let whole = received(vec![data(), Ok(Frame::trailers(HeaderMap::new()))]).await;
+        assert!(matches!(whole.as_slice(), [Ok(_), Ok(last)] if last.is_trailers()));
+        // Its task is gone without a word.
+        let lost = received(vec![data()]).await;
+        assert!(matches!(lost.as_slice(), [Ok(_), Err(Broken::Lost)]));
+        let broken = received(vec![data(), Err(Broken::Timeout), data()]).await;
+        assert!(matches!(broken.as_slice(), [Ok(_), Err(Broken::Timeout)]));
     }
 }
