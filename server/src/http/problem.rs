@@ -77,8 +77,8 @@ impl Problem {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail)
     }
 
-    pub(super) fn not_here(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::FORBIDDEN, "not_here", detail)
+    pub(super) fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
     }
 
     pub(super) fn internal(detail: &str) -> Self {

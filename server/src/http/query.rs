@@ -191,14 +191,14 @@ fn allow(statement: &ast::Statement, only_reads: bool) -> Result<(), Problem> {
         | ast::Statement::Explain(_)
         | ast::Statement::Show(_)
         | ast::Statement::Describe(_) => Ok(()),
-        ast::Statement::Set(_) | ast::Statement::Reset(_) => Err(Problem::not_here(
+        ast::Statement::Set(_) | ast::Statement::Reset(_) => Err(Problem::forbidden(
             "requests share no session, so that a setting would be lost or meet others",
         )),
         ast::Statement::Copy(_) => {
-            Err(Problem::not_here("COPY reads and writes files of the server, which requests may not do"))
+            Err(Problem::forbidden("COPY reads and writes files of the server, which requests may not do"))
         }
         _ if only_reads => {
-            Err(Problem::not_here("a GET changes nothing").with_hint("send the statement with POST"))
+            Err(Problem::forbidden("a GET changes nothing").with_hint("send the statement with POST"))
         }
         _ => Ok(()),
     }
