@@ -2,8 +2,11 @@
 
 use std::{
     env,
+    ops::Range,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
 use clap::Args;
@@ -30,8 +33,10 @@ pub(crate) struct SimulateClusterArgs {
     print: bool,
 }
 
-/// How many processes run seeds, each every so many-th.
+/// How many processes run seeds at a time, each every so many-th.
 const PROCESSES: u64 = 2;
+/// Seeds after which a process makes way for another: what was simulated is not all given back before its end.
+const SEEDS: u64 = 400;
 
 /// Builds the store as a simulation, and runs it.
 pub(crate) fn run(args: &SimulateClusterArgs) -> Result<(), TaskError> {
@@ -46,26 +51,51 @@ pub(crate) fn run(args: &SimulateClusterArgs) -> Result<(), TaskError> {
     if !built {
         return Err(TaskError::Input("the simulation does not build".to_owned()));
     }
-    let mut running = Vec::new();
-    for process in (0..PROCESSES).take_while(|process| first.saturating_add(*process) < end) {
-        let mut command = test(&root, &target);
+    let until = args.seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
+    let lane = |process| lane(&root, &target, args, first.saturating_add(process)..end, until);
+    let passed: Vec<_> = thread::scope(|scope| {
+        let lanes: Vec<_> = (0..PROCESSES).map(|process| scope.spawn(move || lane(process))).collect();
+        lanes.into_iter().map(thread::ScopedJoinHandle::join).collect()
+    });
+    for passed in passed {
+        if !passed.map_err(|_| TaskError::Input("a process was lost sight of".to_owned()))?? {
+            return Err(TaskError::Input("a seed fails".to_owned()));
+        }
+    }
+    say("   ok")
+}
+
+/// Runs every so many-th of these seeds, in one process after the other; false if one fails.
+fn lane(
+    root: &Path,
+    target: &Path,
+    args: &SimulateClusterArgs,
+    seeds: Range<u64>,
+    until: Option<Instant>,
+) -> Result<bool, TaskError> {
+    let mut passed = true;
+    let mut begin = seeds.start;
+    while begin < seeds.end && (passed || args.failures > 1) {
+        let end = begin.saturating_add(SEEDS).min(seeds.end);
+        let mut command = test(root, target);
         command.args(["--lib", "--", "--exact", "simulation::tests::seeds", "--nocapture"]);
-        command.env("GENOMDB_SIM_SEEDS", format!("{}..{end}", first.saturating_add(process)));
+        command.env("GENOMDB_SIM_SEEDS", format!("{begin}..{end}"));
         command.env("GENOMDB_SIM_STEP", PROCESSES.to_string());
         command.env("GENOMDB_SIM_FAILURES", args.failures.to_string());
-        if let Some(seconds) = args.seconds {
-            command.env("GENOMDB_SIM_SECONDS", seconds.to_string());
+        if let Some(until) = until {
+            let left = until.saturating_duration_since(Instant::now()).as_secs();
+            if left == 0 {
+                break;
+            }
+            command.env("GENOMDB_SIM_SECONDS", left.to_string());
         }
         if args.print {
             command.env("GENOMDB_SIM_PRINT", "1");
         }
-        running.push(start(&mut command)?);
+        passed &= finish(start(&mut command)?)?;
+        begin = end;
     }
-    let mut passed = true;
-    for child in running {
-        passed &= finish(child)?;
-    }
-    if passed { say("   ok") } else { Err(TaskError::Input("a seed fails".to_owned())) }
+    Ok(passed)
 }
 
 fn parse(seeds: &str) -> Result<(u64, u64), TaskError> {
