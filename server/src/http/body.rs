@@ -2,7 +2,7 @@
 
 use std::{io, sync::Arc, time::Instant};
 
-use arrow::{array::RecordBatch, datatypes::SchemaRef};
+use arrow::array::RecordBatch;
 use axum::{
     body::{Body, Bytes},
     http::{HeaderMap, HeaderValue},
@@ -50,7 +50,6 @@ pub(super) struct Rows {
     pub(super) id: QueryId,
     pub(super) statement: Statement,
     pub(super) format: Format,
-    pub(super) schema: SchemaRef,
     /// The first rows, which came before anything was sent.
     pub(super) first: Option<RecordBatch>,
     pub(super) rest: SendableRecordBatchStream,
@@ -165,19 +164,20 @@ struct Document {
 impl Document {
     fn begin(rows: &Rows, sink: &Sink) -> Result<Self, Broken> {
         let is_json = rows.format == Format::Json;
+        let schema = rows.rest.schema();
         if is_json {
-            let fields = rows.schema.fields().iter().map(|field| {
+            let fields = schema.fields().iter().map(|field| {
                 json!({
                     "name": field.name(),
                     "type": field.data_type().to_string(),
                     "nullable": field.is_nullable(),
                 })
             });
-            let schema = serde_json::Value::Array(fields.collect());
-            let begin = format!("{{\"query_id\":\"{}\",\"schema\":{schema},\"rows\":", rows.id);
+            let fields = serde_json::Value::Array(fields.collect());
+            let begin = format!("{{\"query_id\":\"{}\",\"schema\":{fields},\"rows\":", rows.id);
             sink.0.lock().extend_from_slice(begin.as_bytes());
         }
-        let writer = writer(rows.format, rows.schema.clone(), sink.clone())?;
+        let writer = writer(rows.format, schema, sink.clone())?;
         Ok(Self { writer, is_json })
     }
 

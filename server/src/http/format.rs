@@ -8,20 +8,7 @@ use crate::output::Format;
 /// Of an answer whose reader takes anything.
 const DEFAULT: Format = Format::Json;
 
-/// The media types of each format; the first is what an answer says of itself.
-const fn media_types(format: Format) -> &'static [&'static str] {
-    match format {
-        Format::Table => &["text/plain"],
-        Format::Csv => &["text/csv"],
-        Format::Tsv => &["text/tab-separated-values"],
-        Format::Json => &["application/json"],
-        Format::Ndjson => &["application/x-ndjson", "application/jsonl", "application/ndjson"],
-        Format::Arrow => &["application/vnd.apache.arrow.stream"],
-        Format::Parquet => &["application/vnd.apache.parquet"],
-    }
-}
-
-/// The media type of a format.
+/// What an answer says of itself.
 pub(super) const fn media_type(format: Format) -> &'static str {
     match format {
         Format::Table => "text/plain; charset=utf-8",
@@ -32,6 +19,11 @@ pub(super) const fn media_type(format: Format) -> &'static str {
         Format::Arrow => "application/vnd.apache.arrow.stream",
         Format::Parquet => "application/vnd.apache.parquet",
     }
+}
+
+/// The media type without its parameters.
+fn bare(format: Format) -> &'static str {
+    media_type(format).split(';').next().unwrap_or_default()
 }
 
 /// What is asked for; `named` wins over the header.
@@ -50,8 +42,7 @@ pub(super) fn choose(named: Option<&str>, headers: &HeaderMap) -> Result<Format,
     // Among equals, the first.
     wishes.sort_by(|(_, a), (_, b)| b.total_cmp(a));
     wishes.iter().find_map(|(media_type, _)| matching(media_type)).ok_or_else(|| {
-        let known =
-            Format::ALL.map(|format| media_types(format).first().copied().unwrap_or_default()).join(", ");
+        let known = Format::ALL.map(bare).join(", ");
         Problem::not_acceptable(format!("an answer can be {known}"))
     })
 }
@@ -68,9 +59,10 @@ fn matching(media_type: &str) -> Option<Format> {
     match media_type {
         "*/*" | "application/*" => return Some(DEFAULT),
         "text/*" => return Some(Format::Table),
+        "application/jsonl" | "application/ndjson" => return Some(Format::Ndjson),
         _ => {}
     }
-    Format::ALL.into_iter().find(|format| media_types(*format).contains(&media_type))
+    Format::ALL.into_iter().find(|format| bare(*format) == media_type)
 }
 
 #[cfg(test)]

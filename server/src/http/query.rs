@@ -142,8 +142,7 @@ async fn answer(
     match begun.map_err(|_| Problem::internal("the query failed in an unexpected way").of_query(id))?? {
         Begun::Done(message) => Ok(done(id, &message)),
         Begun::Rows(first, rest) => {
-            let schema = rest.schema();
-            let rows = Rows { id, statement, format, schema, first, rest, began };
+            let rows = Rows { id, statement, format, first, rest, began };
             let deadline = timeout.map(|timeout| began + timeout);
             let mut response = rows.into_body(&app.queries, deadline).into_response();
             let headers = response.headers_mut();
