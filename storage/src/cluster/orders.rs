@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use openraft::AsyncRuntime as _;
 use parking_lot::Mutex;
 
-use super::reporter::{REPORT_EVERY, range_report};
+use super::reporter::range_report;
 use crate::{
     action::{Action, Proposal},
     node::Node,
@@ -132,7 +132,7 @@ async fn change_voters(
 ) -> Result<(), Failure> {
     let group = node.group(range)?;
     group.expect(configuration)?;
-    let report = range_report(node, &group, REPORT_EVERY).ok_or_else(|| no("this node does not lead"))?;
+    let report = range_report(node, &group).ok_or_else(|| no("this node does not lead"))?;
     if !voters_are_safe(&report, node.id(), voters, lag_max, silent_max) {
         return Err(no("the range would not keep a quorum"));
     }

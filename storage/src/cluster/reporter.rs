@@ -97,26 +97,34 @@ impl Reporter {
                 .collect(),
             led: groups
                 .iter()
-                .filter_map(|group| led(group, rows.get(&group.range)?.clone(), self.every))
+                .filter_map(|group| {
+                    let mut report = led(group, rows.get(&group.range)?.clone())?;
+                    let per_second = |count: u64| {
+                        count * 1000 / u64::try_from(self.every.as_millis()).unwrap_or(1).max(1)
+                    };
+                    report.writes_per_second = per_second(group.load.writes.swap(0, Ordering::Relaxed));
+                    report.reads_per_second = per_second(group.load.reads.swap(0, Ordering::Relaxed));
+                    Some(report)
+                })
                 .collect(),
         }
     }
 }
 
-/// What the leader of a range says of it; `None` if this node does not lead it.
-pub(crate) fn range_report(node: &Node, group: &Group, every: Duration) -> Option<RangeReport> {
-    let row = node.store().view().and_then(|view| view.groups_and_bytes()).ok()?.remove(&group.range)?;
-    led(group, row, every)
+/// What the leader of a range says of it, but for its load, which is counted from report to report; `None`
+/// if this node does not lead it.
+pub(crate) fn range_report(node: &Node, group: &Group) -> Option<RangeReport> {
+    let row = node.store().view().and_then(|view| view.group_and_bytes(group.range)).ok()??;
+    led(group, row)
 }
 
 /// The same, if what the state says of the range is at hand: its group, and its bytes.
-fn led(group: &Group, (row, bytes): (state::Group, u64), every: Duration) -> Option<RangeReport> {
+fn led(group: &Group, (row, bytes): (state::Group, u64)) -> Option<RangeReport> {
     /// Of a replica that never answered.
     const FOREVER: Duration = Duration::from_secs(3600 * 24 * 365);
     let Lead { term, established, last_index, followers } = group.lead()?;
     let state::Group { descriptor, phase: Phase::Live, .. } = row else { return None };
     let members = group.committed_members();
-    let per_second = |count: u64| count * 1000 / u64::try_from(every.as_millis()).unwrap_or(1).max(1);
     Some(RangeReport {
         descriptor,
         voters: members.voters,
@@ -128,8 +136,8 @@ fn led(group: &Group, (row, bytes): (state::Group, u64), every: Duration) -> Opt
         established,
         last_index,
         bytes,
-        writes_per_second: per_second(group.load.writes.swap(0, Ordering::Relaxed)),
-        reads_per_second: per_second(group.load.reads.swap(0, Ordering::Relaxed)),
+        writes_per_second: 0,
+        reads_per_second: 0,
         followers: followers
             .into_iter()
             .map(|(node, progress): (NodeId, _)| {

@@ -119,6 +119,11 @@ impl View {
         Ok(rows.into_iter().map(|row| (row.group.descriptor.id, (row.group, row.bytes))).collect())
     }
 
+    /// One of them, if this node has it.
+    pub(crate) fn group_and_bytes(&self, range: RangeId) -> Result<Option<(Group, u64)>, StorageError> {
+        Ok(self.group_row(range)?.map(|row| (row.group, row.bytes)))
+    }
+
     /// About how many bytes the keys and values of a range have: exact but for what a split estimates.
     #[cfg(test)]
     pub(crate) fn approximate_bytes(&self, range: RangeId) -> Result<Option<u64>, StorageError> {
