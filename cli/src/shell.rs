@@ -8,7 +8,7 @@ use std::{
     process::ExitCode,
 };
 
-use genomdb_server::Node;
+use genomdb_server::{Node, Principal};
 
 use crate::{
     args::Gql,
@@ -65,8 +65,9 @@ fn texts(arguments: &Gql) -> Result<Option<Vec<String>>, ExitCode> {
 
 async fn run_texts(node: &Node, arguments: &Gql, texts: &[String]) -> Result<(), RunError> {
     let mut printer = Printer::new(arguments.format, None)?;
+    let session = node.session(Principal::local());
     for text in texts {
-        printer.run(node, text).await?;
+        printer.run(node, &session, text).await?;
     }
     printer.finish()
 }

@@ -45,6 +45,9 @@ pub enum QueryErrorKind {
         /// What may help.
         hint: Option<String>,
     },
+    /// Whoever asks may not do that.
+    #[error("{0}")]
+    Denied(String),
     /// The query cannot be planned or failed while it ran.
     #[error("{}", engine::message(.0))]
     Engine(DataFusionError),
@@ -72,6 +75,11 @@ impl QueryError {
     /// An error of the statement as a whole.
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
         Self::new(QueryErrorKind::Invalid { message: message.into(), span: None, hint: None })
+    }
+
+    /// An error of who asks.
+    pub(crate) fn denied(message: impl Into<String>) -> Self {
+        Self::new(QueryErrorKind::Denied(message.into()))
     }
 
     /// Says where, if that is not known yet; an error of the engine is put into its words.

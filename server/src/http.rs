@@ -25,7 +25,7 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, extract::DefaultBodyLimit, routing};
+use axum::{Extension, Router, extract::DefaultBodyLimit, routing};
 use tokio::{
     runtime::{Handle, Runtime},
     sync::watch,
@@ -33,7 +33,7 @@ use tokio::{
 };
 
 use self::problem::Problem;
-use crate::Node;
+use crate::{Node, Principal};
 
 /// The longest text of a request: that of a statement, and as much again for JSON around it.
 const BODY_BYTES_MAX: usize = 4 << 20;
@@ -115,5 +115,6 @@ fn router(app: App) -> Router {
         .fallback(async || Problem::not_found("there is nothing at this path"))
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(Extension(Principal::local()))
         .with_state(app)
 }

@@ -16,6 +16,7 @@ mod node;
 pub mod output;
 mod queries;
 pub mod query;
+mod session;
 mod statement;
 
 pub use answer::Answer;
@@ -26,4 +27,5 @@ pub use load::{LoadRequest, Observer, Silent};
 pub use node::Node;
 pub use queries::{Queries, QueryId, RunningQuery};
 pub use query::Prepared;
+pub use session::{Principal, Role, Session, UnknownRole};
 pub use statement::Statement;

@@ -7,11 +7,10 @@ use genomdb_executor::Executor;
 use genomdb_layout::catalog::Catalog;
 use genomdb_loader::{CancelToken, Garbage, LoadError, LoadReport};
 use genomdb_storage::{ClusterNode, Freshness, Storage, StorageError};
-use parking_lot::RwLock;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
-    Answer, Config, LoadRequest, Observer, OpenError, Prepared, QueryError, Statement,
+    Answer, Config, LoadRequest, Observer, OpenError, Prepared, QueryError, Session, Statement,
     catalog::{CatalogStore, Pin},
     load,
     queries::{Queries, Registration},
@@ -30,12 +29,13 @@ const LOADS_MAX: u32 = 16;
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use std::sync::Arc;
 /// use futures::TryStreamExt;
-/// use genomdb_server::{Answer, Config, Node, Observer, Silent, Statement};
+/// use genomdb_server::{Answer, Config, Node, Observer, Principal, Silent, Statement};
 ///
 /// let folder = tempfile::tempdir()?;
 /// let node = Node::open(folder.path(), &Config::default())?;
 /// let observer: Arc<dyn Observer> = Arc::new(Silent);
-/// let answer = node.query(&Statement::parse("SELECT 1 + 1 AS two")?, &observer).await?;
+/// let session = node.session(Principal::local());
+/// let answer = node.query(&session, &Statement::parse("SELECT 1 + 1 AS two")?, &observer).await?;
 /// let Answer::Rows(rows) = answer else { panic!("a SELECT returns rows") };
 /// let batches: Vec<_> = rows.try_collect().await?;
 /// assert_eq!(batches.iter().map(|batch| batch.num_rows()).sum::<usize>(), 1);
@@ -47,9 +47,8 @@ const LOADS_MAX: u32 = 16;
 pub struct Node {
     storage: Storage,
     catalogs: Arc<CatalogStore>,
-    executor: RwLock<Executor>,
-    /// The executor with the settings that the node began with.
-    defaults: Executor,
+    /// With the settings that sessions begin with.
+    executor: Executor,
     loader: genomdb_loader::Config,
     loads: Arc<Semaphore>,
     queries: Queries,
@@ -113,8 +112,7 @@ impl Node {
         let executor = Executor::new(scanned, config.executor.clone()).map_err(OpenError::Session)?;
         Ok(Self {
             catalogs: Arc::new(CatalogStore::new(storage.clone())),
-            executor: RwLock::new(executor.clone()),
-            defaults: executor,
+            executor,
             loads: Arc::new(Semaphore::new(LOADS_MAX as usize)),
             queries: Queries::default(),
             storage,
@@ -130,20 +128,23 @@ impl Node {
     /// [`Statement::error`] makes them point into the text.
     pub async fn query(
         &self,
+        session: &Session,
         statement: &Statement,
         observer: &Arc<dyn Observer>,
     ) -> Result<Answer, QueryError> {
-        self.answer(statement, observer, self.queries.begin(statement.text.clone())).await
+        let registration = self.queries.begin(statement.text.clone(), session.principal());
+        self.answer(session, statement, observer, registration).await
     }
 
     /// The same, for a query that has a name already.
     pub(crate) async fn answer(
         &self,
+        session: &Session,
         statement: &Statement,
         observer: &Arc<dyn Observer>,
         registration: Registration,
     ) -> Result<Answer, QueryError> {
-        let answer = query::run(self, statement, observer, registration).await;
+        let answer = query::run(self, session, statement, observer, registration).await;
         answer.map_err(|error| error.within(&statement.text))
     }
 
@@ -152,8 +153,8 @@ impl Node {
     /// # Errors
     ///
     /// If the statement is wrong or no query.
-    pub async fn prepare(&self, statement: &Statement) -> Result<Prepared, QueryError> {
-        query::prepare(self, statement).await.map_err(|error| error.within(&statement.text))
+    pub async fn prepare(&self, session: &Session, statement: &Statement) -> Result<Prepared, QueryError> {
+        query::prepare(self, session, statement).await.map_err(|error| error.within(&statement.text))
     }
 
     /// Loads one file.
@@ -220,29 +221,9 @@ impl Node {
         &self.catalogs
     }
 
-    /// Returns the executor with the settings of the session.
-    pub(crate) fn executor(&self) -> Executor {
-        self.executor.read().clone()
-    }
-
-    /// Changes a setting of the session.
-    pub(crate) fn set(&self, name: &str, value: &str) -> Result<(), QueryError> {
-        let mut executor = self.executor.write();
-        *executor = executor.with_setting(name, value)?;
-        Ok(())
-    }
-
-    /// Gives one setting, or all, the value that the node began with.
-    pub(crate) fn reset(&self, name: Option<&str>) -> Result<(), QueryError> {
-        let Some(name) = name else {
-            *self.executor.write() = self.defaults.clone();
-            return Ok(());
-        };
-        let value = self.defaults.settings().into_iter().find(|(known, _, _)| known == name);
-        match value {
-            Some((_, Some(value), _)) => self.set(name, &value),
-            _ => Err(QueryError::invalid(format!("setting `{name}` has no default to return to"))),
-        }
+    /// Returns the executor with the settings that sessions begin with.
+    pub(crate) fn executor(&self) -> &Executor {
+        &self.executor
     }
 
     pub(crate) fn loader_config(&self) -> genomdb_loader::Config {

@@ -22,6 +22,8 @@ use futures::Stream;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+use crate::{Principal, Role};
+
 /// What a query says when it was stopped.
 pub(crate) const CANCELLED: &str = "the query was cancelled";
 
@@ -50,6 +52,8 @@ pub struct RunningQuery {
     pub id: QueryId,
     /// Its text.
     pub text: Arc<str>,
+    /// Who asked.
+    pub principal: Principal,
     /// When it began, by the clock of the machine.
     pub began: SystemTime,
     since: Instant,
@@ -88,9 +92,12 @@ impl Queries {
         running
     }
 
-    /// Stops a query; false if none of that name runs.
-    pub fn cancel(&self, id: QueryId) -> bool {
-        let query = self.0.lock().get(&id).cloned();
+    /// Stops a query; false if none of that name runs that `principal` may stop.
+    pub fn cancel(&self, id: QueryId, principal: &Principal) -> bool {
+        let may_stop = |query: &Arc<RunningQuery>| {
+            principal.role == Role::Admin || query.principal.name == principal.name
+        };
+        let query = self.0.lock().get(&id).cloned().filter(may_stop);
         query.is_some_and(|query| {
             query.cancelled.send_replace(true);
             true
@@ -98,12 +105,14 @@ impl Queries {
     }
 
     /// Lists a query until the registration is dropped.
-    pub(crate) fn begin(&self, text: Arc<str>) -> Registration {
+    pub(crate) fn begin(&self, text: Arc<str>, principal: &Principal) -> Registration {
         // The keys of this hasher are random, and so is what it makes of nothing.
         let id = QueryId(RandomState::new().hash_one(0));
         let (since, began) = (Instant::now(), SystemTime::now());
         let (cancelled, _) = watch::channel(false);
-        let query = Arc::new(RunningQuery { id, text, began, since, rows: AtomicU64::new(0), cancelled });
+        let principal = principal.clone();
+        let rows = AtomicU64::new(0);
+        let query = Arc::new(RunningQuery { id, text, principal, began, since, rows, cancelled });
         self.0.lock().insert(id, Arc::clone(&query));
         Registration { list: self.clone(), query }
     }

@@ -18,7 +18,8 @@ use genomdb_executor::ExplainRequest;
 use genomdb_grammar::ast::{self, OptionValue};
 
 use crate::{
-    Answer, Node, Observer, QueryError, Statement, catalog::Pin as CatalogPin, command, queries::Registration,
+    Answer, Node, Observer, QueryError, Session, Statement, catalog::Pin as CatalogPin, command,
+    queries::Registration,
 };
 
 /// Runs one statement; its query is on the list of those that run as `registration`.
@@ -28,25 +29,31 @@ use crate::{
 /// If it is wrong, or fails before its first row.
 pub(crate) async fn run(
     node: &Node,
+    session: &Session,
     statement: &Statement,
     observer: &Arc<dyn Observer>,
     registration: Registration,
 ) -> Result<Answer, QueryError> {
+    session.allow(&statement.ast)?;
     match &statement.ast {
         ast::Statement::Query(query) => {
             let pin = node.pin_catalog().await?;
-            let prepared = node.executor().prepare(pin.catalog(), query, &statement.text)?;
-            rows(node, &prepared, None, pin, registration).await
+            let prepared = session.executor().prepare(pin.catalog(), query, &statement.text)?;
+            rows(session, &prepared, None, pin, registration).await
         }
-        ast::Statement::Explain(explain) => self::explain(node, statement, explain, registration).await,
-        ast::Statement::Describe(describe) => command::describe::run(node, statement, describe).await,
-        ast::Statement::Show(show) => command::show::run(node, show, &registration).await,
-        ast::Statement::Create(create) => command::create::run(node, statement, create).await,
+        ast::Statement::Explain(explain) => {
+            self::explain(node, session, statement, explain, registration).await
+        }
+        ast::Statement::Describe(describe) => {
+            command::describe::run(node, session, statement, describe).await
+        }
+        ast::Statement::Show(show) => command::show::run(node, session, show, &registration).await,
+        ast::Statement::Create(create) => command::create::run(node, session, statement, create).await,
         ast::Statement::Drop(drop) => command::drop::run(node, drop).await,
-        ast::Statement::Copy(copy) => command::copy::run(node, copy, observer).await,
-        ast::Statement::Set(set) => command::set::set(node, set),
-        ast::Statement::Reset(reset) => command::set::reset(node, reset),
-        ast::Statement::Kill(kill) => command::kill::run(node, kill),
+        ast::Statement::Copy(copy) => command::copy::run(node, copy, observer, &registration).await,
+        ast::Statement::Set(set) => command::set::set(session, set),
+        ast::Statement::Reset(reset) => command::set::reset(session, reset),
+        ast::Statement::Kill(kill) => command::kill::run(node, session, kill),
     }
 }
 
@@ -62,12 +69,12 @@ pub struct Prepared {
 /// # Errors
 ///
 /// If the statement is wrong or no query.
-pub async fn prepare(node: &Node, statement: &Statement) -> Result<Prepared, QueryError> {
+pub async fn prepare(node: &Node, session: &Session, statement: &Statement) -> Result<Prepared, QueryError> {
     let ast::Statement::Query(query) = &statement.ast else {
         return Err(QueryError::at(statement.ast.at().0, "only a query can be prepared"));
     };
     let catalog = node.catalog().await?;
-    let plan = node.executor().prepare(&catalog, query, &statement.text)?;
+    let plan = session.executor().prepare(&catalog, query, &statement.text)?;
     Ok(Prepared { statement: statement.clone(), plan })
 }
 
@@ -85,15 +92,18 @@ impl Prepared {
     pub async fn run(
         &self,
         node: &Node,
+        session: &Session,
         parameters: Vec<ScalarValue>,
     ) -> Result<SendableRecordBatchStream, QueryError> {
-        self.run_as(node, parameters, node.queries().begin(self.statement.text.clone())).await
+        let registration = node.queries().begin(self.statement.text.clone(), session.principal());
+        self.run_as(node, session, parameters, registration).await
     }
 
     /// The same, for a query that has a name already.
     pub(crate) async fn run_as(
         &self,
         node: &Node,
+        session: &Session,
         parameters: Vec<ScalarValue>,
         registration: Registration,
     ) -> Result<SendableRecordBatchStream, QueryError> {
@@ -102,11 +112,11 @@ impl Prepared {
         let prepared = if pin.catalog().version == self.plan.catalog().version {
             self
         } else {
-            renewed = prepare(node, &self.statement).await?;
+            renewed = prepare(node, session, &self.statement).await?;
             &renewed
         };
         let parameters = (!parameters.is_empty()).then(|| ParamValues::from(parameters));
-        match rows(node, &prepared.plan, parameters, pin, registration).await {
+        match rows(session, &prepared.plan, parameters, pin, registration).await {
             Ok(Answer::Rows(rows)) => Ok(rows),
             Ok(Answer::Done(message)) => Err(QueryError::invalid(message)),
             Err(error) => Err(error.within(&self.statement.text)),
@@ -116,6 +126,7 @@ impl Prepared {
 
 async fn explain(
     node: &Node,
+    session: &Session,
     statement: &Statement,
     explain: &ast::Explain,
     registration: Registration,
@@ -143,19 +154,19 @@ async fn explain(
         }
     }
     let pin = node.pin_catalog().await?;
-    let prepared = node.executor().explain(pin.catalog(), query, &statement.text, &request)?;
-    rows(node, &prepared, None, pin, registration).await
+    let prepared = session.executor().explain(pin.catalog(), query, &statement.text, &request)?;
+    rows(session, &prepared, None, pin, registration).await
 }
 
 /// Starts a planned query; its catalog version stays pinned until the last row, or until it is dropped.
 async fn rows(
-    node: &Node,
+    session: &Session,
     prepared: &genomdb_executor::Prepared,
     parameters: Option<ParamValues>,
     pin: CatalogPin,
     registration: Registration,
 ) -> Result<Answer, QueryError> {
-    let executor = node.executor();
+    let executor = session.executor();
     let begin = async { Ok::<_, QueryError>(executor.run(prepared, parameters).await?) };
     let running = registration.unless_stopped(begin).await?;
     let rows = Box::pin(PinnedStream { stream: running.stream, _pin: pin });

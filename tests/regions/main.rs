@@ -14,7 +14,9 @@ use std::{
 
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use futures::TryStreamExt;
-use genomdb_server::{Answer, CancelToken, Config, LoadRequest, Node, Observer, Silent, Statement};
+use genomdb_server::{
+    Answer, CancelToken, Config, LoadRequest, Node, Observer, Principal, Silent, Statement,
+};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 const SEED: u64 = 20_261_120;
@@ -73,7 +75,8 @@ fn essence(line: &str) -> String {
 
 async fn rows(node: &Node, text: &str) -> Vec<String> {
     let observer: Arc<dyn Observer> = Arc::new(Silent);
-    let answer = node.query(&Statement::parse(text).unwrap(), &observer).await;
+    let session = node.session(Principal::local());
+    let answer = node.query(&session, &Statement::parse(text).unwrap(), &observer).await;
     let Answer::Rows(stream) = answer.map_err(|error| error.render()).unwrap() else {
         panic!("no query: {text}")
     };

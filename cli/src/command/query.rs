@@ -10,7 +10,7 @@ use std::{
 
 use futures::StreamExt;
 use genomdb_server::{
-    Answer, Node, Observer, QueryError, Statement,
+    Answer, Node, Observer, Principal, QueryError, Session, Statement,
     output::{Format, OutputError, writer},
 };
 
@@ -76,7 +76,7 @@ pub fn run(arguments: &Query) -> ExitCode {
     };
     let result = runtime.block_on(async {
         let mut printer = Printer::new(arguments.format, arguments.output.as_deref())?;
-        printer.run(&node, &arguments.text).await?;
+        printer.run(&node, &node.session(Principal::local()), &arguments.text).await?;
         printer.finish()
     });
     let closed = runtime.block_on(node.close());
@@ -121,16 +121,21 @@ impl Printer {
     /// # Errors
     ///
     /// If the text cannot be parsed (then nothing runs), or a statement fails.
-    pub async fn run(&mut self, node: &Node, text: &str) -> Result<(), RunError> {
+    pub async fn run(&mut self, node: &Node, session: &Session, text: &str) -> Result<(), RunError> {
         for statement in Statement::parse_script(text).map_err(Box::new)? {
-            self.run_statement(node, &statement).await?;
+            self.run_statement(node, session, &statement).await?;
         }
         Ok(())
     }
 
-    async fn run_statement(&mut self, node: &Node, statement: &Statement) -> Result<(), RunError> {
+    async fn run_statement(
+        &mut self,
+        node: &Node,
+        session: &Session,
+        statement: &Statement,
+    ) -> Result<(), RunError> {
         let bar: Arc<dyn Observer> = Arc::new(LoadBar::new(false));
-        let answer = until_interrupted(node.query(statement, &bar)).await?;
+        let answer = until_interrupted(node.query(session, statement, &bar)).await?;
         drop(bar);
         match answer.map_err(Box::new)? {
             Answer::Done(message) => {

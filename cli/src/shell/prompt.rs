@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, path::PathBuf, process::ExitCode, time::Instant};
 
-use genomdb_server::{Node, Statement, output::Format};
+use genomdb_server::{Node, Principal, Statement, output::Format};
 use reedline::{
     FileBackedHistory, Prompt, PromptEditMode, PromptHistorySearch, Reedline, Signal, ValidationResult,
     Validator,
@@ -31,6 +31,7 @@ pub(super) fn run(runtime: &Runtime, node: &Node, format: Option<Format>) -> Exi
         None => {}
     }
     println!("GenomDB {}. Statements end in `;`, \\? helps, \\q leaves.", env!("CARGO_PKG_VERSION"));
+    let session = node.session(Principal::local());
     let mut timing = true;
     loop {
         let text = match editor.read_line(&GqlPrompt) {
@@ -45,7 +46,7 @@ pub(super) fn run(runtime: &Runtime, node: &Node, format: Option<Format>) -> Exi
             Err(Leave) => return ExitCode::from(exit::DONE),
         };
         let begin = Instant::now();
-        match runtime.block_on(printer.run(node, &text)) {
+        match runtime.block_on(printer.run(node, &session, &text)) {
             Ok(()) if timing => eprintln!("{:.1} ms", begin.elapsed().as_secs_f64() * 1_000.0),
             Ok(()) => {}
             Err(error @ RunError::Output(_)) => return error.report(),

@@ -16,7 +16,7 @@ use std::{
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::scalar::ScalarValue;
 use futures::TryStreamExt;
-use genomdb_server::{Answer, Config, Node, Observer, Prepared, Silent, Statement};
+use genomdb_server::{Answer, Config, Node, Observer, Prepared, Principal, Session, Silent, Statement};
 use serde_json::{Value, json};
 
 #[global_allocator]
@@ -38,8 +38,9 @@ async fn main() -> Result<()> {
     let folder = env::args().nth(1).ok_or("usage: bench_driver DATA_FOLDER")?;
     let node = Node::open(Path::new(&folder), &Config::default())?;
     let observer: Arc<dyn Observer> = Arc::new(Silent);
+    let session = node.session(Principal::local());
     for line in io::stdin().lock().lines() {
-        let answer = match answer(&node, &observer, &line?).await {
+        let answer = match answer(&node, &session, &observer, &line?).await {
             Ok(answer) => answer,
             Err(error) => json!({ "error": error.to_string() }),
         };
@@ -51,7 +52,7 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
-async fn answer(node: &Node, observer: &Arc<dyn Observer>, line: &str) -> Result<Value> {
+async fn answer(node: &Node, session: &Session, observer: &Arc<dyn Observer>, line: &str) -> Result<Value> {
     let request: Value = serde_json::from_str(line)?;
     let text = |field: &str| request.get(field).and_then(Value::as_str);
     let mut runs = Vec::new();
@@ -62,20 +63,20 @@ async fn answer(node: &Node, observer: &Arc<dyn Observer>, line: &str) -> Result
         // The first run warms what every later query finds warm: the index, the session.
         for number in 0..=count {
             let began = Instant::now();
-            let run = drain(began, node.query(&statement, observer).await?, cells).await?;
+            let run = drain(began, node.query(session, &statement, observer).await?, cells).await?;
             if number > 0 {
                 runs.push(run);
             }
         }
     } else if let Some(query) = text("prepare") {
-        let prepared = node.prepare(&Statement::parse(query)?).await?;
+        let prepared = node.prepare(session, &Statement::parse(query)?).await?;
         let parameters = request.get("parameters").and_then(Value::as_array).into_iter().flatten();
         let parameters: Vec<&str> = parameters.filter_map(Value::as_str).collect();
         if let Some(first) = parameters.first() {
-            with_parameter(node, &prepared, first).await?;
+            with_parameter(node, session, &prepared, first).await?;
         }
         for parameter in parameters {
-            runs.push(with_parameter(node, &prepared, parameter).await?);
+            runs.push(with_parameter(node, session, &prepared, parameter).await?);
         }
     } else {
         return Err("neither `query` nor `prepare`".into());
@@ -108,8 +109,8 @@ async fn drain(began: Instant, answer: Answer, cells: bool) -> Result<Run> {
 }
 
 /// Runs a prepared query with one text for `$1`.
-async fn with_parameter(node: &Node, prepared: &Prepared, parameter: &str) -> Result<Run> {
+async fn with_parameter(node: &Node, session: &Session, prepared: &Prepared, parameter: &str) -> Result<Run> {
     let began = Instant::now();
-    let rows = prepared.run(node, vec![ScalarValue::from(parameter)]).await?;
+    let rows = prepared.run(node, session, vec![ScalarValue::from(parameter)]).await?;
     drain(began, Answer::Rows(rows), false).await
 }

@@ -6,7 +6,9 @@ use std::{error::Error, path::PathBuf, sync::Arc};
 
 use arrow::util::pretty::pretty_format_batches;
 use futures::TryStreamExt;
-use genomdb_server::{Answer, CancelToken, Config, LoadRequest, Node, Observer, Silent, Statement};
+use genomdb_server::{
+    Answer, CancelToken, Config, LoadRequest, Node, Observer, Principal, Silent, Statement,
+};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -23,13 +25,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let report = node.load(&request, &observer, &CancelToken::new()).await?;
     eprintln!("{} records", report.records);
 
+    // Settings that its statements change are those of the session.
+    let session = node.session(Principal::local());
+
     // Rows come as a stream of record batches; dropping the stream stops the query.
     let query = Statement::parse(
         "SELECT chrom, count(*) AS reads, avg(mapq) AS mean_mapq FROM reads \
          WHERE interval INTERSECTS ANY('11:5,012,000-5,013,000', '20:6,031,000-6,032,000') \
          GROUP BY chrom ORDER BY chrom",
     )?;
-    if let Answer::Rows(rows) = node.query(&query, &observer).await? {
+    if let Answer::Rows(rows) = node.query(&session, &query, &observer).await? {
         let batches: Vec<_> = rows.try_collect().await?;
         eprintln!("{}", pretty_format_batches(&batches)?);
     }

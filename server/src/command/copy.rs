@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use genomdb_grammar::ast::{Copy, CopySource, CopyTarget, OptionEntry, OptionValue, OptionValueKind};
 
 use super::qualified;
-use crate::{Answer, CancelToken, LoadRequest, Node, Observer, QueryError};
+use crate::{Answer, CancelToken, LoadRequest, Node, Observer, QueryError, queries::Registration};
 
 /// The options that `COPY … FROM` takes.
 const OPTIONS: [&str; 6] = ["format", "reference", "name", "sample", "force", "threads"];
@@ -15,6 +15,7 @@ pub(crate) async fn run(
     node: &Node,
     copy: &Copy,
     observer: &Arc<dyn Observer>,
+    registration: &Registration,
 ) -> Result<Answer, QueryError> {
     let (CopySource::Table(table), CopyTarget::From(files)) = (&copy.source, &copy.target) else {
         return Err(QueryError::at(copy.at.0, "COPY … TO is not part of this version")
@@ -34,7 +35,10 @@ pub(crate) async fn run(
     let mut records = 0;
     for file in files {
         let request = LoadRequest { path: Some(PathBuf::from(&file.value)), ..template.clone() };
-        records += node.load(&request, observer, &CancelToken::new()).await?.records;
+        let cancel = CancelToken::new();
+        // Stopped, the load is dropped, and so takes back what it wrote.
+        let load = async { Ok::<_, QueryError>(node.load(&request, observer, &cancel).await?) };
+        records += registration.unless_stopped(load).await?.records;
     }
     Ok(Answer::Done(format!("COPY {records}")))
 }

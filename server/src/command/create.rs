@@ -4,10 +4,15 @@ use genomdb_grammar::ast::{Create, CreateKind, Ident, Query, TableDefinition};
 use genomdb_layout::catalog::{Catalog, TableKind, ViewEntry};
 
 use super::qualified;
-use crate::{Answer, Node, QueryError, Statement};
+use crate::{Answer, Node, QueryError, Session, Statement};
 
 /// Makes what the statement asks for.
-pub(crate) async fn run(node: &Node, statement: &Statement, create: &Create) -> Result<Answer, QueryError> {
+pub(crate) async fn run(
+    node: &Node,
+    session: &Session,
+    statement: &Statement,
+    create: &Create,
+) -> Result<Answer, QueryError> {
     let at = create.at.0;
     let message = match &create.kind {
         CreateKind::Table(TableDefinition::Kind { kind, reference, options }) => {
@@ -31,7 +36,7 @@ pub(crate) async fn run(node: &Node, statement: &Statement, create: &Create) -> 
                 return Err(error.with_hint("name them there: SELECT expression AS name"));
             }
             // A view that cannot be planned is refused now, not when it is read.
-            node.executor().plan(&node.catalog().await?, query, &statement.text)?;
+            session.executor().plan(&node.catalog().await?, query, &statement.text)?;
             node.catalogs().update(|catalog| create_view(catalog, create, query)).await?;
             "CREATE VIEW"
         }

@@ -10,18 +10,19 @@ use genomdb_grammar::ast::{Describe, DescribeTarget, Name};
 use genomdb_layout::catalog::{Catalog, TableKind};
 
 use super::table as find_table;
-use crate::{Answer, Node, QueryError, QueryErrorKind, Statement};
+use crate::{Answer, Node, QueryError, QueryErrorKind, Session, Statement};
 
 /// Describes what the statement names.
 pub(crate) async fn run(
     node: &Node,
+    session: &Session,
     statement: &Statement,
     describe: &Describe,
 ) -> Result<Answer, QueryError> {
     let catalog = node.catalog().await?;
     match &describe.target {
         DescribeTarget::Query(query) => {
-            schema(node.executor().plan(&catalog, query, &statement.text)?.schema().as_arrow())
+            schema(session.executor().plan(&catalog, query, &statement.text)?.schema().as_arrow())
         }
         DescribeTarget::Table(name) => {
             let (dataset, view) = super::qualified(name)?;
@@ -34,7 +35,7 @@ pub(crate) async fn run(
                             format!("the text of view `{}` is no query", view.name),
                         ));
                     };
-                    schema(node.executor().plan(&catalog, &query, &view.text)?.schema().as_arrow())
+                    schema(session.executor().plan(&catalog, &query, &view.text)?.schema().as_arrow())
                 }
                 None => table(&catalog, name),
             }

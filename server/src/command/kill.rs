@@ -2,11 +2,11 @@
 
 use genomdb_grammar::ast::Kill;
 
-use crate::{Answer, Node, QueryError};
+use crate::{Answer, Node, QueryError, Session};
 
-/// Stops a query of this node.
-pub(crate) fn run(node: &Node, kill: &Kill) -> Result<Answer, QueryError> {
-    let id = kill.query_id.value.parse().ok().filter(|id| node.queries().cancel(*id));
+/// Stops a query of this node; one of somebody else only for an admin.
+pub(crate) fn run(node: &Node, session: &Session, kill: &Kill) -> Result<Answer, QueryError> {
+    let id = kill.query_id.value.parse().ok().filter(|id| node.queries().cancel(*id, session.principal()));
     match id {
         Some(id) => Ok(Answer::Done(format!("KILL {id}"))),
         None => {

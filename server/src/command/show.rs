@@ -9,10 +9,15 @@ use genomdb_layout::catalog::{Catalog, SourceEntry, SourceSummary, TableEntry};
 use genomdb_planner::functions;
 
 use super::tables;
-use crate::{Answer, Node, QueryError, queries::Registration};
+use crate::{Answer, Node, QueryError, Session, queries::Registration};
 
 /// Answers `SHOW TABLES`, `SHOW SOURCES [FROM t]`, `SHOW setting` and the like.
-pub(crate) async fn run(node: &Node, show: &Show, own: &Registration) -> Result<Answer, QueryError> {
+pub(crate) async fn run(
+    node: &Node,
+    session: &Session,
+    show: &Show,
+    own: &Registration,
+) -> Result<Answer, QueryError> {
     match &show.what {
         ShowWhat::Objects { object, from, like } => {
             if like.is_some() {
@@ -21,9 +26,9 @@ pub(crate) async fn run(node: &Node, show: &Show, own: &Registration) -> Result<
             let catalog = node.catalog().await?;
             show_objects(node, &catalog, *object, from.as_ref(), (show, own)).await
         }
-        ShowWhat::AllSettings(_) => show_settings(node, None),
+        ShowWhat::AllSettings(_) => show_settings(session, None),
         ShowWhat::Setting(setting, _) => {
-            show_settings(node, Some(&setting.name)).map_err(|error| error.place(setting.at.0))
+            show_settings(session, Some(&setting.name)).map_err(|error| error.place(setting.at.0))
         }
     }
 }
@@ -74,13 +79,14 @@ fn show_queries(node: &Node, own: &Registration) -> Result<Answer, QueryError> {
         ("began", Arc::new(began) as ArrayRef),
         ("elapsed_ms", Arc::new(UInt64Array::from_iter_values(elapsed))),
         ("rows", Arc::new(UInt64Array::from_iter_values(queries.iter().map(|query| query.rows())))),
+        ("user", strings(queries.iter().map(|query| &query.principal.name))),
         ("text", strings(queries.iter().map(|query| query.text.to_string()))),
     ])
 }
 
 /// One setting, or all, with what each does.
-fn show_settings(node: &Node, name: Option<&str>) -> Result<Answer, QueryError> {
-    let all = node.executor().settings();
+fn show_settings(session: &Session, name: Option<&str>) -> Result<Answer, QueryError> {
+    let all = session.settings();
     let wanted: Vec<_> = all.iter().filter(|(known, _, _)| name.is_none_or(|name| name == known)).collect();
     if let (Some(name), true) = (name, wanted.is_empty()) {
         let near = genomdb_grammar::suggest(name, all.iter().map(|(known, _, _)| known.as_str()));

@@ -126,6 +126,7 @@ fn class(kind: &QueryErrorKind) -> (StatusCode, &'static str) {
     match kind {
         QueryErrorKind::Parse(_) => (StatusCode::BAD_REQUEST, "syntax"),
         QueryErrorKind::Invalid { .. } => (StatusCode::BAD_REQUEST, "invalid"),
+        QueryErrorKind::Denied(_) => (StatusCode::FORBIDDEN, "forbidden"),
         QueryErrorKind::Engine(error) => match error.find_root() {
             DataFusionError::Execution(text) if text == CANCELLED => (StatusCode::CONFLICT, "cancelled"),
             DataFusionError::ResourcesExhausted(_) => (StatusCode::SERVICE_UNAVAILABLE, "resources"),

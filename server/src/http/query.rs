@@ -6,6 +6,7 @@ use std::{
 };
 
 use axum::{
+    Extension,
     body::Bytes,
     extract::{Query as UrlQuery, State, rejection::QueryRejection},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
@@ -24,7 +25,7 @@ use super::{
     format,
     problem::Problem,
 };
-use crate::{Answer, Observer, QueryError, QueryId, Silent, Statement};
+use crate::{Answer, Observer, Principal, QueryError, QueryId, Silent, Statement};
 
 /// What a query is called: the name by which it is stopped.
 pub(super) const QUERY_ID: HeaderName = HeaderName::from_static("x-genomdb-query-id");
@@ -52,6 +53,7 @@ struct Request {
 /// Runs `q`, which only reads.
 pub(super) async fn get(
     State(app): State<App>,
+    Extension(principal): Extension<Principal>,
     options: Result<UrlQuery<Options>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
@@ -60,12 +62,13 @@ pub(super) async fn get(
     let query = q.ok_or_else(|| {
         Problem::bad_request("the statement is missing").with_hint("GET /v1/query?q=SHOW%20TABLES")
     })?;
-    answer(&app, Request { query, params: Vec::new(), format, timeout_ms }, &headers, true).await
+    answer(&app, &principal, Request { query, params: Vec::new(), format, timeout_ms }, &headers, true).await
 }
 
 /// Runs the body: a statement, or JSON with one.
 pub(super) async fn post(
     State(app): State<App>,
+    Extension(principal): Extension<Principal>,
     options: Result<UrlQuery<Options>, QueryRejection>,
     headers: HeaderMap,
     body: Bytes,
@@ -92,11 +95,12 @@ pub(super) async fn post(
     };
     request.format = request.format.or(options.format);
     request.timeout_ms = request.timeout_ms.or(options.timeout_ms);
-    answer(&app, request, &headers, false).await
+    answer(&app, &principal, request, &headers, false).await
 }
 
 async fn answer(
     app: &App,
+    principal: &Principal,
     request: Request,
     headers: &HeaderMap,
     only_reads: bool,
@@ -108,7 +112,8 @@ async fn answer(
     allow(&statement.ast, only_reads)?;
     let parameters = request.params.iter().map(parameter).collect::<Result<Vec<_>, _>>()?;
     let node = Arc::clone(&app.node);
-    let registration = node.queries().begin(statement.text.clone());
+    let registration = node.queries().begin(statement.text.clone(), principal);
+    let session = node.session(principal.clone());
     let id = registration.id();
     let running = statement.clone();
     let work = async move {
@@ -116,10 +121,10 @@ async fn answer(
         let problem = |error: QueryError| Problem::of_statement(&error, &statement.text).of_query(id);
         let answer = if parameters.is_empty() {
             let observer: Arc<dyn Observer> = Arc::new(Silent);
-            node.answer(&statement, &observer, registration).await
+            node.answer(&session, &statement, &observer, registration).await
         } else {
-            let prepared = node.prepare(&statement).await.map_err(problem)?;
-            prepared.run_as(&node, parameters, registration).await.map(Answer::Rows)
+            let prepared = node.prepare(&session, &statement).await.map_err(problem)?;
+            prepared.run_as(&node, &session, parameters, registration).await.map(Answer::Rows)
         };
         match answer.map_err(problem)? {
             Answer::Done(message) => Ok(Begun::Done(message)),

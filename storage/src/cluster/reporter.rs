@@ -99,9 +99,8 @@ impl Reporter {
                 .iter()
                 .filter_map(|group| {
                     let mut report = led(group, rows.get(&group.range)?.clone())?;
-                    let per_second = |count: u64| {
-                        count * 1000 / u64::try_from(self.every.as_millis()).unwrap_or(1).max(1)
-                    };
+                    let per_second =
+                        |count: u64| count * 1000 / u64::try_from(self.every.as_millis()).unwrap_or(1).max(1);
                     report.writes_per_second = per_second(group.load.writes.swap(0, Ordering::Relaxed));
                     report.reads_per_second = per_second(group.load.reads.swap(0, Ordering::Relaxed));
                     Some(report)
