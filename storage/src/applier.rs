@@ -343,12 +343,20 @@ impl Writer {
                 Ok(durable)
             }
             Ok(None) => {
-                // The disk is full. Tried again after the next interval; the log keeps what is needed.
-                self.due = Some(<Runtime as AsyncRuntime>::Instant::now() + self.checkpoint_interval);
+                // The disk is full; the log keeps what is needed.
+                self.postpone();
                 Err(self.health.disk_full(0))
             }
-            Err(error) => Err(self.failed(&error)),
+            Err(error) => {
+                self.postpone();
+                Err(self.failed(&error))
+            }
         }
+    }
+
+    /// A checkpoint that failed is tried again after the next interval, not at once and for ever.
+    fn postpone(&mut self) {
+        self.due = Some(<Runtime as AsyncRuntime>::Instant::now() + self.checkpoint_interval);
     }
 
     fn failed(&self, error: &StorageError) -> StorageError {

@@ -15,7 +15,7 @@ use crate::{
     log::LogOptions,
     range::{RangeDescriptor, Space},
     state::{Membership, Phase},
-    testing::SimulatedDisk,
+    testing::{Fault, SimulatedDisk},
 };
 
 const PATH: &str = "/data/state/0.redb";
@@ -118,6 +118,23 @@ async fn while_somebody_writes_the_worker_applies() {
     drop(writing);
     let worker = tokio::spawn(worker.run());
     assert_eq!(applying.await.unwrap(), [Some(Response::Done(Vec::new()))]);
+    applier.stop().await;
+    worker.await.unwrap();
+}
+
+/// A disk that fails keeps no thread busy: the next try is an interval later.
+#[tokio::test]
+async fn a_checkpoint_that_failed_is_not_tried_again_at_once() {
+    let interval = Duration::from_secs(3600);
+    let (disk, applier, worker) = new(interval, u64::MAX);
+    let worker = tokio::spawn(worker.run());
+    applier.apply(RANGE, vec![(next(1), put("k"))]).await.unwrap();
+    // Long due.
+    applier.writer.lock().due = Some(<Runtime as AsyncRuntime>::Instant::now());
+    disk.inject(Fault::FailSync(0));
+    assert!(applier.checkpoint().await.is_err());
+    let due = applier.writer.lock().due.unwrap();
+    assert!(due > <Runtime as AsyncRuntime>::Instant::now() + interval / 2);
     applier.stop().await;
     worker.await.unwrap();
 }
