@@ -6,12 +6,14 @@ use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::{
     common::{
         ParamValues, Result,
-        config::{ConfigExtension, ExtensionOptions},
         tree_node::{Transformed, TreeNode},
     },
     execution::{SendableRecordBatchStream, SessionState, TaskContext},
     logical_expr::{ExplainFormat, ExplainOption, Expr, LogicalPlan, LogicalPlanBuilder},
-    physical_plan::{ExecutionPlan, execute_stream},
+    physical_plan::{
+        ExecutionPlan, execute_stream,
+        joins::{CrossJoinExec, NestedLoopJoinExec},
+    },
 };
 use genomdb_layout::catalog::Catalog;
 use genomdb_planner::Query;
@@ -19,9 +21,9 @@ use genomdb_storage::Storage;
 use parking_lot::Mutex;
 
 use crate::{
-    Config, GenomdbOptions,
+    AlignmentScanExec, Config, QueryOptions, SystemTable, Usage,
     index_cache::IndexCache,
-    session,
+    session::{self, Setting},
     snapshot::{Snapshot, SnapshotTables},
 };
 
@@ -35,6 +37,7 @@ pub struct Executor {
     config: Config,
     cache: Arc<IndexCache>,
     state: Arc<SessionState>,
+    system: Arc<Vec<SystemTable>>,
     /// The newest catalog version that a query named, with what was read of its tables.
     latest: Arc<Mutex<Option<Latest>>>,
 }
@@ -51,6 +54,31 @@ pub struct Prepared {
     plan: LogicalPlan,
     schema: SchemaRef,
     catalog: Arc<Catalog>,
+}
+
+/// A query of which is decided how it runs.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    plan: Arc<dyn ExecutionPlan>,
+}
+
+impl Planned {
+    /// About how many bytes of stored values it reads; `None` if it joins all rows of one side with all of
+    /// another, so that the bytes say nothing of its work.
+    pub fn bytes(&self) -> Option<u64> {
+        bytes(&self.plan)
+    }
+}
+
+fn bytes(plan: &Arc<dyn ExecutionPlan>) -> Option<u64> {
+    if plan.is::<NestedLoopJoinExec>() || plan.is::<CrossJoinExec>() {
+        return None;
+    }
+    let own = match plan.downcast_ref::<AlignmentScanExec>() {
+        Some(scan) => scan.bytes().ok()?,
+        None => 0,
+    };
+    plan.children().into_iter().try_fold(own, |sum, child| Some(sum.saturating_add(bytes(child)?)))
 }
 
 /// A query that runs: what it yields, and how.
@@ -81,7 +109,7 @@ impl Executor {
     pub fn new(storage: Storage, config: Config) -> Result<Self> {
         let cache = Arc::new(IndexCache::new(config.index_cache_bytes_max));
         let state = Arc::new(session::state(&config)?);
-        Ok(Self { storage, config, cache, state, latest: Arc::default() })
+        Ok(Self { storage, config, cache, state, system: Arc::default(), latest: Arc::default() })
     }
 
     /// The same executor with a setting changed: `genomdb.pushdown`, `datafusion.execution.batch_size`, …
@@ -95,20 +123,25 @@ impl Executor {
         Ok(Self { state: Arc::new(state), ..self.clone() })
     }
 
+    /// The same executor with tables of the dataset `system`.
+    #[must_use]
+    pub fn with_system_tables(&self, tables: Vec<SystemTable>) -> Self {
+        Self { system: Arc::new(tables), ..self.clone() }
+    }
+
+    /// The tables of the dataset `system`.
+    pub fn system_tables(&self) -> &[SystemTable] {
+        &self.system
+    }
+
     /// Returns every setting: its name, its value and what it does.
-    pub fn settings(&self) -> Vec<(String, Option<String>, String)> {
-        let options = self.state.config_options();
-        let own =
-            options.extensions.get::<GenomdbOptions>().map(ExtensionOptions::entries).unwrap_or_default();
-        let own = own.into_iter().map(|entry| {
-            (
-                format!("{}.{}", GenomdbOptions::PREFIX, entry.key),
-                entry.value,
-                entry.description.trim().to_owned(),
-            )
-        });
-        let entries = options.entries().into_iter();
-        entries.map(|entry| (entry.key, entry.value, entry.description.to_owned())).chain(own).collect()
+    pub fn settings(&self) -> Vec<Setting> {
+        session::settings(self.state.config_options())
+    }
+
+    /// What one query may take, by the settings.
+    pub fn query_options(&self) -> QueryOptions {
+        QueryOptions::of(self.state.config_options())
     }
 
     /// Plans a query; `text` is what it was parsed from.
@@ -119,7 +152,8 @@ impl Executor {
     pub fn plan(&self, catalog: &Arc<Catalog>, query: &Query, text: &str) -> Result<LogicalPlan> {
         let snapshot = self.snapshot(catalog);
         let pushdown = session::pushdown(self.state.config_options());
-        genomdb_planner::plan(query, text, &self.state, &SnapshotTables { snapshot: &snapshot, pushdown })
+        let tables = SnapshotTables { snapshot: &snapshot, system: &self.system, pushdown };
+        genomdb_planner::plan(query, text, &self.state, &tables)
     }
 
     /// Plans and optimises a query.
@@ -168,21 +202,44 @@ impl Executor {
         Ok(Prepared { schema: Arc::clone(plan.schema().inner()), plan, catalog: Arc::clone(catalog) })
     }
 
-    /// Starts a query.
+    /// Starts a query at once.
+    ///
+    /// # Errors
+    ///
+    /// As [`Executor::physical`] and [`Executor::start`].
+    pub async fn run(&self, prepared: &Prepared, parameters: Option<ParamValues>) -> Result<Running> {
+        let planned = self.physical(prepared, parameters).await?;
+        self.start(&planned, Arc::default())
+    }
+
+    /// Decides how a query runs: which blocks it reads, which operators it is made of.
     ///
     /// # Errors
     ///
     /// If a parameter is missing or of a wrong type, a region names an unknown contig, or the plan fails.
-    pub async fn run(&self, prepared: &Prepared, parameters: Option<ParamValues>) -> Result<Running> {
+    pub async fn physical(&self, prepared: &Prepared, parameters: Option<ParamValues>) -> Result<Planned> {
         let plan = match parameters {
             Some(parameters) => folded(prepared.plan.clone().with_param_values(parameters)?)?,
             None => prepared.plan.clone(),
         };
         // Optimised already: `SessionState::create_physical_plan` would do it again.
         let plan = self.state.query_planner().create_physical_plan(&plan, self.state.as_ref()).await?;
-        let runtime = session::runtime(&self.config)?;
-        let context = Arc::new(TaskContext::from(self.state.as_ref()).with_runtime(runtime));
-        let stream = execute_stream(Arc::clone(&plan), context)?;
+        Ok(Planned { plan })
+    }
+
+    /// Starts a query that was planned; what it uses is counted in `usage`, which belongs to this run alone.
+    ///
+    /// # Errors
+    ///
+    /// If the plan cannot begin.
+    pub fn start(&self, planned: &Planned, usage: Arc<Usage>) -> Result<Running> {
+        let options = self.query_options();
+        let runtime = session::runtime(options.max_memory)?;
+        usage.begin(Arc::clone(&runtime.memory_pool), options.max_bytes_scanned.0);
+        let context = TaskContext::from(self.state.as_ref()).with_runtime(runtime);
+        let config = context.session_config().clone().with_extension(usage);
+        let plan = Arc::clone(&planned.plan);
+        let stream = execute_stream(Arc::clone(&plan), Arc::new(context.with_session_config(config)))?;
         Ok(Running { stream, plan })
     }
 

@@ -28,7 +28,7 @@ use datafusion::{
 };
 use genomdb_planner::{BlockGet, Fields, GetCounts, Pruning, count_gets};
 
-use crate::dataset::Dataset;
+use crate::{dataset::Dataset, usage::Usage};
 pub(crate) use dynamic_regions::DynamicRegions;
 use read::{ReadPlan, Stage};
 use read_columns::ReadColumns;
@@ -99,6 +99,11 @@ impl AlignmentScanExec {
         let sample = || self.blocks.iter().step_by(step).take(SAMPLED_BLOCKS);
         let count = sample().count().max(1) as u64;
         Ok(count_gets(sample(), &self.fields()?).1 / count)
+    }
+
+    /// About how many bytes of values it reads.
+    pub(crate) fn bytes(&self) -> Result<u64> {
+        Ok(self.block_bytes()?.saturating_mul(self.blocks.len() as u64))
     }
 
     fn set_partitions(&mut self) {
@@ -240,6 +245,10 @@ impl ExecutionPlan for AlignmentScanExec {
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        if partition == 0 {
+            let known = self.counts.blocks_known;
+            Usage::of(&context).plan_blocks(self.blocks.len() as u64, known);
+        }
         stream::execute(self, partition, &context)
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use datafusion::{
     common::{
         Result,
-        config::{ConfigExtension, ConfigOptions},
+        config::{ConfigExtension, ConfigOptions, ExtensionOptions},
         extensions_options,
     },
     execution::{
@@ -18,7 +18,10 @@ use datafusion::{
 };
 use genomdb_planner::{SameTextRule, functions};
 
-use crate::{genome_order::GenomeOrderRule, interval_join::IntervalJoinRule, yielding::YieldingRule};
+use crate::{
+    ByteCount, QueryOptions, genome_order::GenomeOrderRule, interval_join::IntervalJoinRule,
+    yielding::YieldingRule,
+};
 
 extensions_options! {
     /// Settings of GenomDB's own, as `SET genomdb.…` changes them.
@@ -48,7 +51,7 @@ pub struct Config {
     ///
     /// Default: 8,192. Bounds: 128..=1,048,576.
     pub batch_rows: usize,
-    /// Memory that one query may take.
+    /// Memory that one query may take, unless `query.max_memory` says another.
     ///
     /// Default: 2 GiB. Bounds: 16 MiB..=1 TiB.
     pub query_memory_bytes_max: usize,
@@ -71,10 +74,13 @@ impl Default for Config {
 
 /// Makes the session that every query of a node shares.
 pub(crate) fn state(config: &Config) -> Result<SessionState> {
+    let memory = ByteCount(config.query_memory_bytes_max as u64);
+    let query = QueryOptions { max_memory: memory, ..QueryOptions::default() };
     let mut options = SessionConfig::new()
         .with_target_partitions(config.parallelism.clamp(1, 1024))
         .with_batch_size(config.batch_rows.clamp(128, 1 << 20))
-        .with_option_extension(GenomdbOptions::default());
+        .with_option_extension(GenomdbOptions::default())
+        .with_option_extension(query.clone());
     let settings = options.options_mut();
     settings.sql_parser.map_string_types_to_utf8view = false;
     settings.sql_parser.collect_spans = true;
@@ -83,7 +89,7 @@ pub(crate) fn state(config: &Config) -> Result<SessionState> {
     let mut state = SessionStateBuilder::new()
         .with_default_features()
         .with_config(options)
-        .with_runtime_env(runtime(config)?)
+        .with_runtime_env(runtime(query.max_memory)?)
         .with_optimizer_rule(Arc::new(SameTextRule))
         .with_physical_optimizer_rules(rules())
         .build();
@@ -93,10 +99,32 @@ pub(crate) fn state(config: &Config) -> Result<SessionState> {
     Ok(state)
 }
 
+/// A setting: its name, its value and what it does.
+pub type Setting = (String, Option<String>, String);
+
+/// Every setting.
+pub fn settings(options: &ConfigOptions) -> Vec<Setting> {
+    let entries = |prefix: &'static str, extension: Option<&dyn ExtensionOptions>| {
+        let entries = extension.map(ExtensionOptions::entries).unwrap_or_default().into_iter();
+        entries.map(move |entry| {
+            (format!("{prefix}.{}", entry.key), entry.value, entry.description.trim().to_owned())
+        })
+    };
+    let genomdb = options.extensions.get::<GenomdbOptions>().map(|options| options as _);
+    let query = options.extensions.get::<QueryOptions>().map(|options| options as _);
+    let own = entries(QueryOptions::PREFIX, query).chain(entries(GenomdbOptions::PREFIX, genomdb));
+    let rest = options.entries().into_iter();
+    own.chain(rest.map(|entry| (entry.key, entry.value, entry.description.to_owned()))).collect()
+}
+
 /// A pool of its own for each query: what one takes does not fail another.
-pub(crate) fn runtime(config: &Config) -> Result<Arc<datafusion::execution::runtime_env::RuntimeEnv>> {
+pub(crate) fn runtime(memory: ByteCount) -> Result<Arc<datafusion::execution::runtime_env::RuntimeEnv>> {
     let consumers = std::num::NonZeroUsize::MIN.saturating_add(4);
-    let pool = TrackConsumersPool::new(GreedyMemoryPool::new(config.query_memory_bytes_max), consumers);
+    let bytes = match usize::try_from(memory.0) {
+        Ok(0) | Err(_) => usize::MAX,
+        Ok(bytes) => bytes,
+    };
+    let pool = TrackConsumersPool::new(GreedyMemoryPool::new(bytes), consumers);
     Ok(Arc::new(RuntimeEnvBuilder::new().with_memory_pool(Arc::new(pool)).build()?))
 }
 

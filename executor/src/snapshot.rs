@@ -11,7 +11,7 @@ use genomdb_planner::{TableName, Tables};
 use genomdb_storage::Storage;
 use parking_lot::Mutex;
 
-use crate::{dataset::Dataset, index_cache::IndexCache, table::AlignmentTable};
+use crate::{SYSTEM_DATASET, SystemTable, dataset::Dataset, index_cache::IndexCache, table::AlignmentTable};
 
 /// A catalog version, and what was read of its tables.
 #[derive(Debug)]
@@ -39,11 +39,16 @@ impl Snapshot {
 /// The tables of a snapshot, as a query with given settings reads them.
 pub(crate) struct SnapshotTables<'a> {
     pub(crate) snapshot: &'a Snapshot,
+    pub(crate) system: &'a [SystemTable],
     pub(crate) pushdown: bool,
 }
 
 impl Tables for SnapshotTables<'_> {
     fn table(&self, name: &TableName) -> Option<Arc<dyn TableSource>> {
+        if name.dataset == SYSTEM_DATASET {
+            let table = self.system.iter().find(|table| table.name() == name.name)?;
+            return Some(provider_as_source(Arc::new(table.clone())));
+        }
         let table = self.snapshot.catalog.table(&name.dataset, &name.name)?;
         let dataset = (table.kind == TableKind::Alignments).then(|| self.snapshot.dataset(table))?;
         Some(provider_as_source(Arc::new(AlignmentTable::new(dataset, self.pushdown))))
@@ -57,6 +62,8 @@ impl Tables for SnapshotTables<'_> {
         let catalog = &self.snapshot.catalog;
         let tables = catalog.tables.iter().map(|table| (&table.dataset, &table.name));
         let views = catalog.views.iter().map(|view| (&view.dataset, &view.name));
-        tables.chain(views).map(|(dataset, name)| TableName::new(Some(dataset), name)).collect()
+        let system = self.system.iter().map(|table| TableName::new(Some(SYSTEM_DATASET), table.name()));
+        let stored = tables.chain(views).map(|(dataset, name)| TableName::new(Some(dataset), name));
+        stored.chain(system).collect()
     }
 }

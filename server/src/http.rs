@@ -5,19 +5,23 @@
 //! | `POST /v1/query` | runs one statement: the body is its text, or JSON with parameters |
 //! | `GET /v1/query?q=…` | the same for statements that only read |
 //! | `GET /v1/queries` | the queries that run on this node |
-//! | `DELETE /v1/queries/{id}` | stops one |
+//! | `GET /v1/queries/{id}` | how far one is, or how it ended |
+//! | `GET /v1/queries/{id}/result` | the rows of one that was asked with `Prefer: respond-async` |
+//! | `DELETE /v1/queries/{id}` | stops one, and deletes its result |
 //! | `GET /healthz` | 200 while the process lives |
 //! | `GET /readyz` | 200 while statements can be answered |
 //!
 //! Errors are `application/problem+json` (RFC 9457). An error behind the first byte of a result ends the
 //! connection in the middle of the body: what came is never taken for the whole.
 
+mod asked;
 mod body;
 mod format;
 mod health;
 mod problem;
 mod queries;
 mod query;
+mod results;
 
 use std::{
     net::{SocketAddr, TcpListener},
@@ -32,7 +36,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use self::problem::Problem;
+use self::{problem::Problem, results::Results};
 use crate::{Node, Principal};
 
 /// The longest text of a request: that of a statement, and as much again for JSON around it.
@@ -61,7 +65,8 @@ impl Server {
         let threads =
             |name: &str| tokio::runtime::Builder::new_multi_thread().thread_name(name).enable_all().build();
         let (runtime, queries) = (threads("http")?, threads("query")?);
-        let app = App { node, queries: queries.handle().clone() };
+        let results = Results::new(node.spill_folder().join("results"));
+        let app = App { node, queries: queries.handle().clone(), results };
         let address = listener.local_addr()?;
         listener.set_nonblocking(true)?;
         let listener = {
@@ -103,13 +108,15 @@ struct App {
     node: Arc<Node>,
     /// Where queries run.
     queries: Handle,
+    results: Results,
 }
 
 fn router(app: App) -> Router {
     Router::new()
         .route("/v1/query", routing::get(query::get).post(query::post))
         .route("/v1/queries", routing::get(queries::list))
-        .route("/v1/queries/{id}", routing::delete(queries::cancel))
+        .route("/v1/queries/{id}", routing::get(queries::get).delete(queries::cancel))
+        .route("/v1/queries/{id}/result", routing::get(queries::result))
         .route("/healthz", routing::get(health::live))
         .route("/readyz", routing::get(health::ready))
         .fallback(async || Problem::not_found("there is nothing at this path"))

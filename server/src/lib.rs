@@ -4,6 +4,7 @@
 // Whether a request can move between threads is found out through all that Raft is made of.
 #![recursion_limit = "256"]
 
+mod admission;
 mod answer;
 mod catalog;
 pub mod cluster;
@@ -18,14 +19,16 @@ mod queries;
 pub mod query;
 mod session;
 mod statement;
+mod system;
 
+pub use admission::{AdmissionConfig, Busy};
 pub use answer::Answer;
 pub use config::Config;
 pub use error::{OpenError, QueryError, QueryErrorKind};
 pub use genomdb_loader::{CancelToken, LoadError, LoadReport, Phase as LoadPhase, Progress};
 pub use load::{LoadRequest, Observer, Silent};
 pub use node::Node;
-pub use queries::{Queries, QueryId, RunningQuery};
+pub use queries::{Interruption, NoQueryId, Outcome, Queries, QueryId, QueryState, RunningQuery};
 pub use query::Prepared;
 pub use session::{Principal, Role, Session, UnknownRole};
 pub use statement::Statement;

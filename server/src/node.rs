@@ -1,7 +1,7 @@
 //! One node: a data folder that is open in this process, or a cluster that is reached from it, and what
 //! answers statements there.
 
-use std::{path::Path, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use genomdb_executor::Executor;
 use genomdb_layout::catalog::Catalog;
@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
     Answer, Config, LoadRequest, Observer, OpenError, Prepared, QueryError, Session, Statement,
+    admission::Admission,
     catalog::{CatalogStore, Pin},
     load,
     queries::{Queries, Registration},
@@ -52,6 +53,14 @@ pub struct Node {
     loader: genomdb_loader::Config,
     loads: Arc<Semaphore>,
     queries: Queries,
+    admission: Admission,
+    /// The executors of users with settings of their own.
+    users: BTreeMap<String, Executor>,
+}
+
+fn with_settings(executor: Executor, settings: &BTreeMap<String, String>) -> Result<Executor, OpenError> {
+    let set = |executor: Executor, (name, value): (&String, &String)| executor.with_setting(name, value);
+    settings.iter().try_fold(executor, set).map_err(OpenError::Session)
 }
 
 fn collect_leftovers(storage: &Storage) {
@@ -110,11 +119,18 @@ impl Node {
         config: &Config,
     ) -> Result<Self, OpenError> {
         let executor = Executor::new(scanned, config.executor.clone()).map_err(OpenError::Session)?;
+        let executor = with_settings(executor, &config.settings)?;
+        let users = config.users.iter().map(|(user, settings)| {
+            Ok::<_, OpenError>((user.clone(), with_settings(executor.clone(), settings)?))
+        });
+        let users = users.collect::<Result<_, _>>()?;
         Ok(Self {
             catalogs: Arc::new(CatalogStore::new(storage.clone())),
             executor,
             loads: Arc::new(Semaphore::new(LOADS_MAX as usize)),
             queries: Queries::default(),
+            admission: Admission::new(config.admission.clone()),
+            users,
             storage,
             loader,
         })
@@ -221,9 +237,23 @@ impl Node {
         &self.catalogs
     }
 
-    /// Returns the executor with the settings that sessions begin with.
-    pub(crate) fn executor(&self) -> &Executor {
-        &self.executor
+    /// Returns the executor with the settings that the sessions of a user begin with.
+    pub(crate) fn executor_of(&self, user: &str) -> Executor {
+        self.users.get(user).unwrap_or(&self.executor).clone()
+    }
+
+    /// How many queries run, and how many wait for their turn.
+    pub fn query_counts(&self) -> (usize, usize) {
+        self.admission.counts()
+    }
+
+    pub(crate) fn admission(&self) -> &Admission {
+        &self.admission
+    }
+
+    /// The folder for what lies on the disk for a while.
+    pub(crate) fn spill_folder(&self) -> &Path {
+        &self.loader.spill_folder
     }
 
     pub(crate) fn loader_config(&self) -> genomdb_loader::Config {

@@ -1,103 +1,64 @@
-//! The queries that run on a node: what they are called, how far they are, and how they are stopped.
+//! The queries of a node: those that run, and the last ones that ran.
+
+mod rows;
+mod running;
 
 use std::{
-    collections::BTreeMap,
-    fmt,
+    collections::{BTreeMap, VecDeque},
     hash::{BuildHasher, RandomState},
-    pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    task::{Context, Poll},
-    time::{Duration, Instant, SystemTime},
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
-use arrow::{array::RecordBatch, datatypes::SchemaRef};
-use datafusion::{
-    error::DataFusionError,
-    execution::{RecordBatchStream, SendableRecordBatchStream},
-};
-use futures::Stream;
+use datafusion::{error::DataFusionError, execution::SendableRecordBatchStream};
+use genomdb_executor::{QueryOptions, Usage};
 use parking_lot::Mutex;
-use tokio::sync::watch;
 
-use crate::{Principal, Role};
+use self::rows::Rows;
+pub use self::running::{Interruption, NoQueryId, Outcome, QueryId, QueryState, RunningQuery};
+use crate::{
+    Principal, Role,
+    admission::{Admission, Lane, Permit},
+};
 
-/// What a query says when it was stopped.
-pub(crate) const CANCELLED: &str = "the query was cancelled";
+/// Queries that the log remembers.
+const LOG_MAX: usize = 1_000;
 
-/// The name of a query: 16 hexadecimal digits, random, so that those of several nodes differ.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct QueryId(u64);
-
-impl fmt::Display for QueryId {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{:016x}", self.0)
-    }
-}
-
-impl std::str::FromStr for QueryId {
-    type Err = std::num::ParseIntError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        u64::from_str_radix(text, 16).map(Self)
-    }
-}
-
-/// A query that runs.
-#[derive(Debug)]
-pub struct RunningQuery {
-    /// What it is called.
-    pub id: QueryId,
-    /// Its text.
-    pub text: Arc<str>,
-    /// Who asked.
-    pub principal: Principal,
-    /// When it began, by the clock of the machine.
-    pub began: SystemTime,
-    since: Instant,
-    rows: AtomicU64,
-    cancelled: watch::Sender<bool>,
-}
-
-impl RunningQuery {
-    /// How long it has run.
-    pub fn elapsed(&self) -> Duration {
-        self.since.elapsed()
-    }
-
-    /// Rows that it has returned.
-    pub fn rows(&self) -> u64 {
-        self.rows.load(Ordering::Relaxed)
-    }
-
-    /// Completes when it is to stop.
-    async fn stopped(&self) {
-        // The sender is here, so the channel is open.
-        let mut cancelled = self.cancelled.subscribe();
-        let _closed = cancelled.wait_for(|cancelled| *cancelled).await;
-    }
-}
-
-/// All queries that run; clones are the same list.
+/// All queries of a node; clones are the same lists.
 #[derive(Clone, Debug, Default)]
-pub struct Queries(Arc<Mutex<BTreeMap<QueryId, Arc<RunningQuery>>>>);
+pub struct Queries(Arc<Mutex<Lists>>);
+
+#[derive(Debug, Default)]
+struct Lists {
+    running: BTreeMap<QueryId, Arc<RunningQuery>>,
+    /// The last to end is the last.
+    ended: VecDeque<Arc<RunningQuery>>,
+}
 
 impl Queries {
     /// The queries that run, the oldest first.
     pub fn list(&self) -> Vec<Arc<RunningQuery>> {
-        let mut running: Vec<_> = self.0.lock().values().cloned().collect();
+        let mut running: Vec<_> = self.0.lock().running.values().cloned().collect();
         running.sort_by_key(|query| query.since);
         running
     }
 
+    /// The last queries that ended, the last of them last.
+    pub fn log(&self) -> Vec<Arc<RunningQuery>> {
+        self.0.lock().ended.iter().cloned().collect()
+    }
+
+    /// A query that runs, or one of the last that ended, if `principal` may know of it.
+    pub fn find(&self, id: QueryId, principal: &Principal) -> Option<Arc<RunningQuery>> {
+        let lists = self.0.lock();
+        let ended = || lists.ended.iter().rev().find(|query| query.id == id);
+        let query = lists.running.get(&id).or_else(ended)?;
+        is_of(query, principal).then(|| Arc::clone(query))
+    }
+
     /// Stops a query; false if none of that name runs that `principal` may stop.
     pub fn cancel(&self, id: QueryId, principal: &Principal) -> bool {
-        let may_stop = |query: &Arc<RunningQuery>| {
-            principal.role == Role::Admin || query.principal.name == principal.name
-        };
-        let query = self.0.lock().get(&id).cloned().filter(may_stop);
+        let query = self.0.lock().running.get(&id).cloned().filter(|query| is_of(query, principal));
         query.is_some_and(|query| {
             query.cancelled.send_replace(true);
             true
@@ -107,33 +68,96 @@ impl Queries {
     /// Lists a query until the registration is dropped.
     pub(crate) fn begin(&self, text: Arc<str>, principal: &Principal) -> Registration {
         // The keys of this hasher are random, and so is what it makes of nothing.
-        let id = QueryId(RandomState::new().hash_one(0));
-        let (since, began) = (Instant::now(), SystemTime::now());
-        let (cancelled, _) = watch::channel(false);
-        let principal = principal.clone();
-        let rows = AtomicU64::new(0);
-        let query = Arc::new(RunningQuery { id, text, principal, began, since, rows, cancelled });
-        self.0.lock().insert(id, Arc::clone(&query));
-        Registration { list: self.clone(), query }
+        let id = || QueryId(RandomState::new().hash_one(0));
+        loop {
+            if let Some(registration) = self.begin_as(id(), Arc::clone(&text), principal) {
+                return registration;
+            }
+        }
+    }
+
+    /// The same under a name that whoever asks has chosen; `None` if there is a query of that name.
+    pub(crate) fn begin_as(
+        &self,
+        id: QueryId,
+        text: Arc<str>,
+        principal: &Principal,
+    ) -> Option<Registration> {
+        let query = Arc::new(RunningQuery::new(id, text, principal.clone()));
+        let mut lists = self.0.lock();
+        let is_known = lists.running.contains_key(&id) || lists.ended.iter().any(|query| query.id == id);
+        if is_known {
+            return None;
+        }
+        lists.running.insert(id, Arc::clone(&query));
+        Some(Registration { list: self.clone(), query, deadline: None })
     }
 }
 
-/// Keeps a query on the list.
+/// Whether `principal` may know of a query, and stop it.
+pub(crate) fn is_of(query: &RunningQuery, principal: &Principal) -> bool {
+    principal.role == Role::Admin || query.principal.name == principal.name
+}
+
+/// Keeps a query on the list of those that run.
 #[derive(Debug)]
 pub(crate) struct Registration {
     list: Queries,
     query: Arc<RunningQuery>,
+    deadline: Option<(Instant, Duration)>,
 }
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        self.list.0.lock().remove(&self.query.id);
+        // Who left before its end was known says nothing of it.
+        self.query.end(Outcome::Abandoned);
+        let mut lists = self.list.0.lock();
+        lists.running.remove(&self.query.id);
+        while lists.ended.len() >= LOG_MAX {
+            lists.ended.pop_front();
+        }
+        lists.ended.push_back(Arc::clone(&self.query));
+    }
+}
+
+/// Waits until a query is to end before its end.
+async fn interrupted(query: &RunningQuery, deadline: Option<(Instant, Duration)>) -> Interruption {
+    let over = async {
+        match deadline {
+            Some((at, timeout)) => {
+                tokio::time::sleep_until(at.into()).await;
+                timeout
+            }
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        biased;
+        () = query.stopped() => Interruption::Cancelled,
+        timeout = over => Interruption::Timeout(timeout),
     }
 }
 
 impl Registration {
     pub(crate) fn id(&self) -> QueryId {
         self.query.id
+    }
+
+    pub(crate) fn query(&self) -> &Arc<RunningQuery> {
+        &self.query
+    }
+
+    /// What the query has used; its scans add to it.
+    pub(crate) fn usage(&self) -> Arc<Usage> {
+        Arc::clone(&self.query.usage)
+    }
+
+    /// Ends the query so long after its beginning, unless an earlier end is set.
+    pub(crate) fn set_timeout(&mut self, timeout: Duration) {
+        let Some(at) = self.query.since.checked_add(timeout) else { return };
+        if self.deadline.is_none_or(|(earlier, _)| at < earlier) {
+            self.deadline = Some((at, timeout));
+        }
     }
 
     /// Waits for the beginning of the query, unless it is stopped before.
@@ -143,48 +167,37 @@ impl Registration {
     ) -> Result<T, E> {
         tokio::select! {
             biased;
-            () = self.query.stopped() => Err(DataFusionError::Execution(CANCELLED.to_owned()).into()),
+            interruption = interrupted(&self.query, self.deadline) => {
+                Err(DataFusionError::from(interruption).into())
+            }
             begun = begin => begun,
         }
     }
 
+    /// Waits for the turn of the query.
+    pub(crate) async fn admitted(
+        &self,
+        admission: &Admission,
+        lane: Lane,
+        options: &QueryOptions,
+    ) -> Result<Permit, DataFusionError> {
+        let since = self.query.set_queued(options.priority);
+        let turn = async {
+            admission.admit(lane, options.priority).await.map_err(|busy| Interruption::Busy(busy).into())
+        };
+        let permit = self.unless_stopped(turn).await;
+        self.query.set_running(since);
+        permit
+    }
+
     /// The rows of the query, which is listed until the last of them, or until they are dropped.
-    pub(crate) fn rows(self, rows: SendableRecordBatchStream) -> SendableRecordBatchStream {
-        let query = Arc::clone(&self.query);
-        let stopped = Box::pin(async move { query.stopped().await });
-        let schema = rows.schema();
-        Box::pin(Rows { rows: Some(rows), schema, stopped, registration: self })
-    }
-}
-
-/// Counts rows, and ends with an error when the query is stopped.
-struct Rows {
-    /// None when it was stopped: dropping them ends the work.
-    rows: Option<SendableRecordBatchStream>,
-    schema: SchemaRef,
-    stopped: Pin<Box<dyn Future<Output = ()> + Send>>,
-    registration: Registration,
-}
-
-impl Stream for Rows {
-    type Item = Result<RecordBatch, DataFusionError>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.rows.is_some() && self.stopped.as_mut().poll(context).is_ready() {
-            self.rows = None;
-            return Poll::Ready(Some(Err(DataFusionError::Execution(CANCELLED.to_owned()))));
-        }
-        let Some(rows) = self.rows.as_mut() else { return Poll::Ready(None) };
-        let next = std::task::ready!(rows.as_mut().poll_next(context));
-        if let Some(Ok(batch)) = &next {
-            self.registration.query.rows.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
-        }
-        Poll::Ready(next)
-    }
-}
-
-impl RecordBatchStream for Rows {
-    fn schema(&self) -> SchemaRef {
-        self.schema.clone()
+    pub(crate) fn rows(
+        self,
+        rows: SendableRecordBatchStream,
+        permit: Permit,
+        options: &QueryOptions,
+    ) -> SendableRecordBatchStream {
+        let bounds = (options.max_result_rows, options.max_result_bytes.0);
+        Box::pin(Rows::new(rows, permit, bounds, self))
     }
 }

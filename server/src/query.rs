@@ -14,12 +14,15 @@ use datafusion::{
     scalar::ScalarValue,
 };
 use futures::Stream;
-use genomdb_executor::ExplainRequest;
+use genomdb_executor::{ExplainRequest, QueryOptions};
 use genomdb_grammar::ast::{self, OptionValue};
 
 use crate::{
-    Answer, Node, Observer, QueryError, Session, Statement, catalog::Pin as CatalogPin, command,
-    queries::Registration,
+    Answer, Node, Observer, QueryError, Session, Statement,
+    admission::Permit,
+    catalog::Pin as CatalogPin,
+    command,
+    queries::{Outcome, Registration},
 };
 
 /// Runs one statement; its query is on the list of those that run as `registration`.
@@ -32,29 +35,70 @@ pub(crate) async fn run(
     session: &Session,
     statement: &Statement,
     observer: &Arc<dyn Observer>,
-    registration: Registration,
+    mut registration: Registration,
 ) -> Result<Answer, QueryError> {
+    let begun = begin(node, session, statement, observer, &mut registration).await;
+    finish(begun, registration)
+}
+
+/// A statement that was begun.
+enum Begun {
+    /// It is answered.
+    Answer(Answer),
+    /// Its rows are to come.
+    Rows(SendableRecordBatchStream, Permit, QueryOptions),
+}
+
+impl From<Answer> for Begun {
+    fn from(answer: Answer) -> Self {
+        Self::Answer(answer)
+    }
+}
+
+/// Hands out what was begun, and notes how it ended if it has.
+fn finish(begun: Result<Begun, QueryError>, registration: Registration) -> Result<Answer, QueryError> {
+    match begun {
+        Ok(Begun::Rows(rows, permit, options)) => Ok(Answer::Rows(registration.rows(rows, permit, &options))),
+        Ok(Begun::Answer(answer)) => {
+            registration.query().end(Outcome::Done);
+            Ok(answer)
+        }
+        Err(error) => {
+            registration.query().fail(&error);
+            Err(error)
+        }
+    }
+}
+
+async fn begin(
+    node: &Node,
+    session: &Session,
+    statement: &Statement,
+    observer: &Arc<dyn Observer>,
+    registration: &mut Registration,
+) -> Result<Begun, QueryError> {
     session.allow(&statement.ast)?;
-    match &statement.ast {
+    let answer = match &statement.ast {
         ast::Statement::Query(query) => {
             let pin = node.pin_catalog().await?;
             let prepared = session.executor().prepare(pin.catalog(), query, &statement.text)?;
-            rows(session, &prepared, None, pin, registration).await
+            return rows(node, session, &prepared, None, (pin, registration)).await;
         }
         ast::Statement::Explain(explain) => {
-            self::explain(node, session, statement, explain, registration).await
+            return self::explain(node, session, statement, explain, registration).await;
         }
         ast::Statement::Describe(describe) => {
             command::describe::run(node, session, statement, describe).await
         }
-        ast::Statement::Show(show) => command::show::run(node, session, show, &registration).await,
+        ast::Statement::Show(show) => command::show::run(node, session, show, registration).await,
         ast::Statement::Create(create) => command::create::run(node, session, statement, create).await,
         ast::Statement::Drop(drop) => command::drop::run(node, drop).await,
-        ast::Statement::Copy(copy) => command::copy::run(node, copy, observer, &registration).await,
+        ast::Statement::Copy(copy) => command::copy::run(node, copy, observer, registration).await,
         ast::Statement::Set(set) => command::set::set(session, set),
         ast::Statement::Reset(reset) => command::set::reset(session, reset),
         ast::Statement::Kill(kill) => command::kill::run(node, session, kill),
-    }
+    };
+    answer.map(Begun::from)
 }
 
 /// A query that was planned once, to be run often.
@@ -105,8 +149,23 @@ impl Prepared {
         node: &Node,
         session: &Session,
         parameters: Vec<ScalarValue>,
-        registration: Registration,
+        mut registration: Registration,
     ) -> Result<SendableRecordBatchStream, QueryError> {
+        let begun = self.begin(node, session, parameters, &mut registration).await;
+        match finish(begun, registration) {
+            Ok(Answer::Rows(rows)) => Ok(rows),
+            Ok(Answer::Done(message)) => Err(QueryError::invalid(message)),
+            Err(error) => Err(error.within(&self.statement.text)),
+        }
+    }
+
+    async fn begin(
+        &self,
+        node: &Node,
+        session: &Session,
+        parameters: Vec<ScalarValue>,
+        registration: &mut Registration,
+    ) -> Result<Begun, QueryError> {
         let pin = node.pin_catalog().await?;
         let renewed;
         let prepared = if pin.catalog().version == self.plan.catalog().version {
@@ -116,11 +175,7 @@ impl Prepared {
             &renewed
         };
         let parameters = (!parameters.is_empty()).then(|| ParamValues::from(parameters));
-        match rows(session, &prepared.plan, parameters, pin, registration).await {
-            Ok(Answer::Rows(rows)) => Ok(rows),
-            Ok(Answer::Done(message)) => Err(QueryError::invalid(message)),
-            Err(error) => Err(error.within(&self.statement.text)),
-        }
+        rows(node, session, &prepared.plan, parameters, (pin, registration)).await
     }
 }
 
@@ -129,8 +184,8 @@ async fn explain(
     session: &Session,
     statement: &Statement,
     explain: &ast::Explain,
-    registration: Registration,
-) -> Result<Answer, QueryError> {
+    registration: &mut Registration,
+) -> Result<Begun, QueryError> {
     let ast::Statement::Query(query) = explain.statement.as_ref() else {
         return Err(QueryError::at(explain.statement.at().0, "EXPLAIN explains queries"));
     };
@@ -155,22 +210,30 @@ async fn explain(
     }
     let pin = node.pin_catalog().await?;
     let prepared = session.executor().explain(pin.catalog(), query, &statement.text, &request)?;
-    rows(session, &prepared, None, pin, registration).await
+    rows(node, session, &prepared, None, (pin, registration)).await
 }
 
-/// Starts a planned query; its catalog version stays pinned until the last row, or until it is dropped.
+/// Starts a planned query when its turn comes; its catalog version stays pinned until the last row, or until
+/// it is dropped.
 async fn rows(
+    node: &Node,
     session: &Session,
     prepared: &genomdb_executor::Prepared,
     parameters: Option<ParamValues>,
-    pin: CatalogPin,
-    registration: Registration,
-) -> Result<Answer, QueryError> {
+    (pin, registration): (CatalogPin, &mut Registration),
+) -> Result<Begun, QueryError> {
     let executor = session.executor();
-    let begin = async { Ok::<_, QueryError>(executor.run(prepared, parameters).await?) };
-    let running = registration.unless_stopped(begin).await?;
+    let options = executor.query_options();
+    if let Some(timeout) = options.timeout.limit() {
+        registration.set_timeout(timeout);
+    }
+    let plan = async { Ok::<_, QueryError>(executor.physical(prepared, parameters).await?) };
+    let planned = registration.unless_stopped(plan).await?;
+    let admission = node.admission();
+    let permit = registration.admitted(admission, admission.lane(planned.bytes()), &options).await?;
+    let running = executor.start(&planned, registration.usage())?;
     let rows = Box::pin(PinnedStream { stream: running.stream, _pin: pin });
-    Ok(Answer::Rows(registration.rows(rows)))
+    Ok(Begun::Rows(rows, permit, options))
 }
 
 /// A stream that keeps what it reads from being collected.

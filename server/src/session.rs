@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use genomdb_executor::Executor;
+use genomdb_executor::{Executor, QueryOptions, Setting};
 use genomdb_grammar::ast;
 use parking_lot::RwLock;
 
-use crate::{Node, QueryError};
+use crate::{Node, QueryError, system};
 
 /// What somebody may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -79,9 +79,10 @@ pub struct Session {
 }
 
 impl Node {
-    /// Begins a session with the settings of the node.
+    /// Begins a session with the settings of the node, and those that it has for this user.
     pub fn session(&self, principal: Principal) -> Session {
-        let defaults = self.executor().clone();
+        let defaults = self.executor_of(&principal.name);
+        let defaults = defaults.with_system_tables(system::tables(self.queries(), &principal));
         Session { principal, executor: RwLock::new(defaults.clone()), defaults }
     }
 }
@@ -97,8 +98,13 @@ impl Session {
         self.executor.read().clone()
     }
 
+    /// What each of its queries may take, by the settings.
+    pub fn query_options(&self) -> QueryOptions {
+        self.executor().query_options()
+    }
+
     /// Every setting: its name, its value and what it does.
-    pub fn settings(&self) -> Vec<(String, Option<String>, String)> {
+    pub fn settings(&self) -> Vec<Setting> {
         self.executor().settings()
     }
 
@@ -106,10 +112,22 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// If there is none of that name, or it does not take the value.
+    /// If there is none of that name, or it does not take the value; or a limit is asked for that is wider
+    /// than the one with which the session began, by one who is no admin.
     pub fn set(&self, name: &str, value: &str) -> Result<(), QueryError> {
         let mut executor = self.executor.write();
-        *executor = executor.with_setting(name, value)?;
+        let settings = executor.settings();
+        if settings.iter().all(|(known, ..)| known != name) {
+            return Err(unknown_setting(name, &settings));
+        }
+        let changed = executor.with_setting(name, value)?;
+        let bounds = self.defaults.query_options();
+        if self.principal.role < Role::Admin
+            && let Some(beyond) = changed.query_options().beyond(&bounds)
+        {
+            return Err(QueryError::denied(format!("{beyond} may be narrowed, not widened")));
+        }
+        *executor = changed;
         Ok(())
     }
 
@@ -139,6 +157,13 @@ impl Session {
         }
         Err(QueryError::denied(format!("{name} is a {role}; this statement needs a {needed}")))
     }
+}
+
+/// The error of a setting that there is not, with the one that was probably meant.
+pub(crate) fn unknown_setting(name: &str, settings: &[Setting]) -> QueryError {
+    let near = genomdb_grammar::suggest(name, settings.iter().map(|(known, ..)| known.as_str()));
+    let hint = near.map_or("SHOW ALL lists them".to_owned(), |near| format!("did you mean `{near}`?"));
+    QueryError::invalid(format!("unknown setting `{name}`")).with_hint(hint)
 }
 
 /// The role that a statement needs at least.

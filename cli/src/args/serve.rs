@@ -67,6 +67,9 @@ The file has the names of the flags, and limits of the store:
   join: [127.0.0.1:7400]
   labels: {zone: b}
   storage: {cache_bytes: 1073741824}
+  queries: {heavy_max: 8, queue_timeout_s: 30}
+  settings: {query.timeout: 10min, query.max_memory: 2GiB}
+  users: {alice: {query.priority: high}}
 
 SIGINT and SIGTERM let other nodes lead, write a checkpoint and end with code 0; a second one ends at once.
 GENOMDB_LOG says what is logged on standard error: error, warn, info (default), debug, trace, off.

@@ -45,10 +45,11 @@ pub fn run(arguments: &Serve) -> ExitCode {
         Err(error @ StorageError::InvalidConfig { .. }) => return exit::fail(exit::USAGE, &error),
         Err(error) => return exit::fail(exit::UNREACHABLE, &error),
     };
-    let http = match settings.http.map(|address| answer(&node, &folder, address)).transpose() {
-        Ok(http) => http,
-        Err(error) => return exit::fail(exit::UNREACHABLE, &error),
-    };
+    let http =
+        match settings.http.map(|address| answer(&node, &folder, address, &settings.server)).transpose() {
+            Ok(http) => http,
+            Err(error) => return exit::fail(exit::UNREACHABLE, &error),
+        };
     // Whoever started it may not read on: all of it is written at once.
     let mut said =
         format!("node {} of cluster {:016x} listens at {}\n", node.id(), node.cluster(), node.address());
@@ -75,10 +76,15 @@ enum HttpError {
 }
 
 /// Answers HTTP beside the node.
-fn answer(cluster: &ClusterNode, folder: &Path, address: SocketAddr) -> Result<Server, HttpError> {
+fn answer(
+    cluster: &ClusterNode,
+    folder: &Path,
+    address: SocketAddr,
+    config: &Config,
+) -> Result<Server, HttpError> {
     let failed = |source| HttpError::Listen { address, source };
     let listener = TcpListener::bind(address).map_err(failed)?;
-    let node = Arc::new(Node::within(cluster, folder, &Config::default())?);
+    let node = Arc::new(Node::within(cluster, folder, config)?);
     Server::start(node, listener).map_err(failed)
 }
 

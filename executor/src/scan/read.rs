@@ -33,6 +33,7 @@ use super::{
 use crate::{
     dataset::Dataset,
     error::{ExecutorError, HexKey},
+    usage::Usage,
 };
 
 /// What a scan does with each block.
@@ -78,16 +79,19 @@ pub(super) struct ReadMetrics {
     gets: Count,
     bytes: Count,
     rows: Count,
+    /// Of the whole query.
+    usage: Arc<Usage>,
 }
 
 impl ReadMetrics {
-    pub(super) fn new(metrics: &ExecutionPlanMetricsSet, partition: usize) -> Self {
+    pub(super) fn new(metrics: &ExecutionPlanMetricsSet, partition: usize, usage: Arc<Usage>) -> Self {
         let counter = |name: &'static str| MetricBuilder::new(metrics).counter(name, partition);
         Self {
             blocks: counter("blocks_read"),
             gets: counter("gets"),
             bytes: counter("bytes_scanned"),
             rows: counter("rows_read"),
+            usage,
         }
     }
 }
@@ -120,8 +124,10 @@ impl ReadPlan {
         metrics: &ReadMetrics,
     ) -> Result<Vec<BlockRows>> {
         let mut blocks = gets.iter().map(|get| self.begin(get)).collect::<Result<Vec<_>>>()?;
+        let rows = blocks.iter().map(|block| block.reader.rows()).sum();
         metrics.blocks.add(blocks.len());
-        metrics.rows.add(blocks.iter().map(|block| block.reader.rows()).sum());
+        metrics.rows.add(rows);
+        metrics.usage.read_blocks(blocks.len() as u64, rows as u64);
         let mut first = Fields::default();
         self.stages.iter().for_each(|stage| first.0.extend(stage.columns.fields().0));
         if regions.is_some() {
@@ -178,10 +184,12 @@ impl ReadPlan {
         }
         let values = self.dataset.storage.batch_get_blocking(&keys).map_err(ExecutorError::from)?;
         metrics.gets.add(keys.len());
+        let bytes: usize = values.iter().flatten().map(Bytes::len).sum();
+        metrics.bytes.add(bytes);
+        metrics.usage.read_bytes(bytes as u64)?;
         for (((number, piece), key), value) in wanted.into_iter().zip(&keys).zip(values) {
             let missing = || ExecutorError::Missing { key: HexKey(key.to_vec()), named_by: "an index page" };
             let value = value.ok_or_else(missing)?;
-            metrics.bytes.add(value.len());
             if let Some(block) = blocks.get_mut(number) {
                 block.reader.insert(piece, value);
                 block.fetched.push(piece);

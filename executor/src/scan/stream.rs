@@ -27,6 +27,7 @@ use super::{
     merge::merged,
     read::{BlockRows, ReadMetrics, ReadPlan},
 };
+use crate::usage::Usage;
 
 /// Blocks of a unit of work at most.
 const UNIT_BLOCKS_MAX: usize = 16;
@@ -54,7 +55,7 @@ pub(super) fn execute(
     context: &Arc<TaskContext>,
 ) -> Result<SendableRecordBatchStream> {
     let plan = Arc::new(scan.read_plan()?);
-    let metrics = ReadMetrics::new(&scan.metrics, partition);
+    let metrics = ReadMetrics::new(&scan.metrics, partition, Usage::of(context));
     let baseline = BaselineMetrics::new(&scan.metrics, partition);
     let memory =
         MemoryConsumer::new(format!("scan of {}", scan.dataset.entry.name)).register(context.memory_pool());

@@ -9,7 +9,11 @@ use genomdb_layout::catalog::{Catalog, SourceEntry, SourceSummary, TableEntry};
 use genomdb_planner::functions;
 
 use super::tables;
-use crate::{Answer, Node, QueryError, Session, queries::Registration};
+use crate::{
+    Answer, Node, QueryError, Session,
+    queries::{Registration, is_of},
+    session::unknown_setting,
+};
 
 /// Answers `SHOW TABLES`, `SHOW SOURCES [FROM t]`, `SHOW setting` and the like.
 pub(crate) async fn run(
@@ -24,7 +28,7 @@ pub(crate) async fn run(
                 return Err(QueryError::at(show.at.0, "SHOW … LIKE is not part of this version"));
             }
             let catalog = node.catalog().await?;
-            show_objects(node, &catalog, *object, from.as_ref(), (show, own)).await
+            show_objects(node, &catalog, *object, from.as_ref(), (session, show, own)).await
         }
         ShowWhat::AllSettings(_) => show_settings(session, None),
         ShowWhat::Setting(setting, _) => {
@@ -38,7 +42,7 @@ async fn show_objects(
     catalog: &Catalog,
     object: ShowObject,
     from: Option<&Name>,
-    (show, own): (&Show, &Registration),
+    (session, show, own): (&Session, &Show, &Registration),
 ) -> Result<Answer, QueryError> {
     match object {
         ShowObject::Tables => show_tables(catalog),
@@ -57,7 +61,7 @@ async fn show_objects(
             }
         }
         ShowObject::Functions => show_functions(),
-        ShowObject::Queries => show_queries(node, own),
+        ShowObject::Queries => show_queries(node, session, own),
         ShowObject::References => {
             Err(QueryError::at(show.at.0, "SHOW REFERENCES is not part of this version"))
         }
@@ -65,9 +69,9 @@ async fn show_objects(
 }
 
 /// The queries that run, without the one that asks.
-fn show_queries(node: &Node, own: &Registration) -> Result<Answer, QueryError> {
+fn show_queries(node: &Node, session: &Session, own: &Registration) -> Result<Answer, QueryError> {
     let mut queries = node.queries().list();
-    queries.retain(|query| query.id != own.id());
+    queries.retain(|query| query.id != own.id() && is_of(query, session.principal()));
     let began = queries.iter().map(|query| {
         let since = query.began.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
@@ -89,11 +93,7 @@ fn show_settings(session: &Session, name: Option<&str>) -> Result<Answer, QueryE
     let all = session.settings();
     let wanted: Vec<_> = all.iter().filter(|(known, _, _)| name.is_none_or(|name| name == known)).collect();
     if let (Some(name), true) = (name, wanted.is_empty()) {
-        let near = genomdb_grammar::suggest(name, all.iter().map(|(known, _, _)| known.as_str()));
-        let error = QueryError::invalid(format!("unknown setting `{name}`"));
-        return Err(error.with_hint(
-            near.map_or("SHOW ALL lists them".to_owned(), |near| format!("did you mean `{near}`?")),
-        ));
+        return Err(unknown_setting(name, &all));
     }
     Answer::from_columns([
         ("setting", strings(wanted.iter().map(|(name, _, _)| name))),

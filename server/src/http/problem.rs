@@ -9,13 +9,13 @@ use genomdb_grammar::{LineColumn, line_column};
 use genomdb_storage::StorageError;
 use serde::Serialize;
 
-use crate::{QueryError, QueryErrorKind, QueryId, queries::CANCELLED};
+use crate::{Interruption, QueryError, QueryErrorKind, QueryId};
 
 /// What went wrong.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Problem(Box<Details>);
 
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 struct Details {
     #[serde(rename = "type")]
     kind: &'static str,
@@ -81,6 +81,29 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
     }
 
+    pub(super) fn conflict(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "conflict", detail)
+    }
+
+    pub(super) fn busy(detail: impl Into<String>) -> Self {
+        let mut problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "busy", detail);
+        problem.0.retry_after = Some(5);
+        problem
+    }
+
+    /// A result is asked for before it is there.
+    pub(super) fn not_yet() -> Self {
+        let mut problem = Self::new(StatusCode::CONFLICT, "running", "the query has not ended yet");
+        problem.0.retry_after = Some(1);
+        problem
+    }
+
+    /// A result cannot be kept or read back.
+    pub(super) fn spool(error: std::io::Error) -> Self {
+        let detail = format!("the result cannot be kept: {error}");
+        Self::new(StatusCode::INSUFFICIENT_STORAGE, "result_not_kept", detail)
+    }
+
     pub(super) fn internal(detail: &str) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
     }
@@ -115,9 +138,10 @@ impl Problem {
             (details.line, details.column, details.offset) = (Some(line), Some(column), Some(span.start));
         }
         problem.0.hint = error.hint().map(str::to_owned);
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            problem.0.retry_after = Some(1);
-        }
+        problem.0.retry_after = match Interruption::of_query(error) {
+            Some(Interruption::Busy(busy)) => u32::try_from(busy.retry_after.as_secs()).ok(),
+            _ => (status == StatusCode::SERVICE_UNAVAILABLE).then_some(1),
+        };
         problem
     }
 }
@@ -128,22 +152,35 @@ fn class(kind: &QueryErrorKind) -> (StatusCode, &'static str) {
         QueryErrorKind::Invalid { .. } => (StatusCode::BAD_REQUEST, "invalid"),
         QueryErrorKind::Denied(_) => (StatusCode::FORBIDDEN, "forbidden"),
         QueryErrorKind::Engine(error) => match error.find_root() {
-            DataFusionError::Execution(text) if text == CANCELLED => (StatusCode::CONFLICT, "cancelled"),
             DataFusionError::ResourcesExhausted(_) => (StatusCode::SERVICE_UNAVAILABLE, "resources"),
             DataFusionError::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
-            DataFusionError::Plan(_) | DataFusionError::SchemaError(..) => {
-                (StatusCode::BAD_REQUEST, "invalid")
-            }
+            DataFusionError::Plan(_)
+            | DataFusionError::SchemaError(..)
+            | DataFusionError::Configuration(_) => (StatusCode::BAD_REQUEST, "invalid"),
             DataFusionError::NotImplemented(_) => (StatusCode::BAD_REQUEST, "not_implemented"),
-            DataFusionError::External(source) => match source.downcast_ref::<StorageError>() {
-                Some(error) => of_storage(error),
-                None => (StatusCode::UNPROCESSABLE_ENTITY, "failed"),
-            },
+            DataFusionError::External(source) => {
+                match (source.downcast_ref::<StorageError>(), source.downcast_ref::<Interruption>()) {
+                    (Some(error), _) => of_storage(error),
+                    (None, Some(interruption)) => of_interruption(interruption),
+                    (None, None) => (StatusCode::UNPROCESSABLE_ENTITY, "failed"),
+                }
+            }
             _ => (StatusCode::UNPROCESSABLE_ENTITY, "failed"),
         },
         QueryErrorKind::Load(_) => (StatusCode::UNPROCESSABLE_ENTITY, "load"),
         QueryErrorKind::Storage(error) => of_storage(error),
         QueryErrorKind::Layout(_) => (StatusCode::INTERNAL_SERVER_ERROR, "corrupt"),
+    }
+}
+
+fn of_interruption(interruption: &Interruption) -> (StatusCode, &'static str) {
+    match interruption {
+        Interruption::Cancelled => (StatusCode::CONFLICT, "cancelled"),
+        Interruption::Timeout(_) => (StatusCode::GATEWAY_TIMEOUT, "timeout"),
+        Interruption::ResultRows(_) | Interruption::ResultBytes(_) => {
+            (StatusCode::UNPROCESSABLE_ENTITY, "limit")
+        }
+        Interruption::Busy(_) => (StatusCode::TOO_MANY_REQUESTS, "busy"),
     }
 }
 

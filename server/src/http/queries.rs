@@ -1,56 +1,128 @@
-//! What runs, and stopping it.
+//! What runs, how far it is, and stopping it.
 
 use std::time::UNIX_EPOCH;
 
 use axum::{
     Extension, Json,
-    extract::{Path, State},
-    http::StatusCode,
+    extract::{Path, Query as UrlQuery, State, rejection::QueryRejection},
+    http::{HeaderMap, StatusCode},
+    response::Response,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::{App, problem::Problem};
+use super::{App, asked, format, problem::Problem};
 use crate::{Principal, RunningQuery};
 
-/// A query that runs.
+/// A query that runs, or ran.
 #[derive(Debug, Serialize)]
-pub(super) struct Running {
+pub(super) struct Listed {
     id: String,
     user: String,
     text: String,
+    /// `planning`, `queued`, `running` or `ended`.
+    state: &'static str,
+    /// Of one that ended: `done`, `cancelled`, `abandoned`, `refused` or `failed`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    /// `low`, `normal` or `high`.
+    priority: String,
     /// Milliseconds since 1970.
     began_ms: u64,
     elapsed_ms: u64,
+    queued_ms: u64,
+    /// Rows returned so far.
     rows: u64,
+    rows_read: u64,
+    bytes_read: u64,
+    blocks_read: u64,
+    /// Blocks that the index made it unnecessary to read.
+    blocks_pruned: u64,
+    memory_bytes: u64,
 }
 
-impl From<&RunningQuery> for Running {
+impl From<&RunningQuery> for Listed {
     fn from(query: &RunningQuery) -> Self {
         let ms = |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        let (used, outcome) = (query.used(), query.outcome());
         Self {
             id: query.id.to_string(),
             user: query.principal.name.to_string(),
             text: query.text.to_string(),
+            state: query.state().name(),
+            outcome: outcome.map(crate::Outcome::name),
+            error: outcome.and_then(crate::Outcome::error).map(str::to_owned),
+            priority: query.priority().to_string(),
             began_ms: ms(query.began.duration_since(UNIX_EPOCH).unwrap_or_default()),
             elapsed_ms: ms(query.elapsed()),
+            queued_ms: ms(query.queued()),
             rows: query.rows(),
+            rows_read: used.rows_read,
+            bytes_read: used.bytes_read,
+            blocks_read: used.blocks_read,
+            blocks_pruned: used.blocks_pruned(),
+            memory_bytes: used.memory,
         }
     }
 }
 
-/// The queries of this node, the oldest first.
-pub(super) async fn list(State(App { node, .. }): State<App>) -> Json<Vec<Running>> {
-    Json(node.queries().list().iter().map(|query| query.as_ref().into()).collect())
+/// The queries that run on this node, the oldest first; of others, only an admin sees them.
+pub(super) async fn list(
+    State(App { node, .. }): State<App>,
+    Extension(principal): Extension<Principal>,
+) -> Json<Vec<Listed>> {
+    let queries = node.queries().list();
+    let own = queries.iter().filter(|query| crate::queries::is_of(query, &principal));
+    Json(own.map(|query| query.as_ref().into()).collect())
 }
 
-/// Stops a query.
-pub(super) async fn cancel(
+/// One query: how far it is, or how it ended.
+pub(super) async fn get(
     State(App { node, .. }): State<App>,
     Extension(principal): Extension<Principal>,
     Path(id): Path<String>,
+) -> Result<Json<Listed>, Problem> {
+    let query = id.parse().ok().and_then(|id| node.queries().find(id, &principal));
+    let query = query.ok_or_else(|| Problem::not_found(format!("this node knows no query `{id}`")))?;
+    Ok(Json(query.as_ref().into()))
+}
+
+/// The result of a query that was asked before.
+pub(super) async fn result(
+    State(app): State<App>,
+    Extension(principal): Extension<Principal>,
+    Path(id): Path<String>,
+    options: Result<UrlQuery<ResultOptions>, QueryRejection>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let UrlQuery(options) = options.map_err(|error| Problem::bad_request(error.body_text()))?;
+    let format = format::choose(options.format.as_deref(), &headers)?;
+    let unknown = || Problem::not_found(format!("no result of a query `{id}` waits here"));
+    let id = id.parse().map_err(|_| unknown())?;
+    let result = app.results.find(id, &principal).ok_or_else(unknown)?;
+    asked::fetch(&app, id, result, format).await
+}
+
+/// What the address of a result may say.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ResultOptions {
+    format: Option<String>,
+}
+
+/// Stops a query, and deletes its result.
+pub(super) async fn cancel(
+    State(App { node, results, .. }): State<App>,
+    Extension(principal): Extension<Principal>,
+    Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    match id.parse().ok().filter(|id| node.queries().cancel(*id, &principal)) {
-        Some(_) => Ok(StatusCode::NO_CONTENT),
-        None => Err(Problem::not_found(format!("no query `{id}` runs on this node"))),
+    let gone = id.parse().is_ok_and(|id| {
+        let stopped = node.queries().cancel(id, &principal);
+        results.forget(id, &principal) || stopped
+    });
+    match gone {
+        true => Ok(StatusCode::NO_CONTENT),
+        false => Err(Problem::not_found(format!("no query `{id}` runs on this node"))),
     }
 }

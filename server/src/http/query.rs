@@ -1,34 +1,25 @@
 //! `/v1/query`.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use axum::{
     Extension,
     body::Bytes,
     extract::{Query as UrlQuery, State, rejection::QueryRejection},
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
-    response::{IntoResponse as _, Response},
+    http::{HeaderMap, HeaderName, header},
+    response::Response,
 };
-use datafusion::{execution::SendableRecordBatchStream, scalar::ScalarValue};
-use futures::StreamExt as _;
-use genomdb_grammar::ast;
 use serde::Deserialize;
-use serde_json::{Value, json};
-use tokio::task::JoinHandle;
+use serde_json::Value;
 
-use super::{
-    App,
-    body::{ELAPSED, ROWS, Rows},
-    format,
-    problem::Problem,
-};
-use crate::{Answer, Observer, Principal, QueryError, QueryId, Silent, Statement};
+use super::{App, asked::Asked, problem::Problem};
+use crate::Principal;
 
 /// What a query is called: the name by which it is stopped.
 pub(super) const QUERY_ID: HeaderName = HeaderName::from_static("x-genomdb-query-id");
+
+/// How long a client can have the server wait for a result that may come later.
+const WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// What the address may say.
 #[derive(Debug, Default, Deserialize)]
@@ -42,12 +33,21 @@ pub(super) struct Options {
 /// A request in JSON.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Request {
-    query: String,
+pub(super) struct Request {
+    pub(super) query: String,
     #[serde(default)]
-    params: Vec<Value>,
-    format: Option<String>,
-    timeout_ms: Option<u64>,
+    pub(super) params: Vec<Value>,
+    pub(super) format: Option<String>,
+    pub(super) timeout_ms: Option<u64>,
+    /// Settings for this statement alone, as `SET` takes them.
+    #[serde(default)]
+    pub(super) settings: BTreeMap<String, Value>,
+}
+
+impl Request {
+    fn new(query: String) -> Self {
+        Self { query, params: Vec::new(), format: None, timeout_ms: None, settings: BTreeMap::new() }
+    }
 }
 
 /// Runs `q`, which only reads.
@@ -62,7 +62,8 @@ pub(super) async fn get(
     let query = q.ok_or_else(|| {
         Problem::bad_request("the statement is missing").with_hint("GET /v1/query?q=SHOW%20TABLES")
     })?;
-    answer(&app, &principal, Request { query, params: Vec::new(), format, timeout_ms }, &headers, true).await
+    let request = Request { format, timeout_ms, ..Request::new(query) };
+    answer(&app, &principal, request, &headers, true).await
 }
 
 /// Runs the body: a statement, or JSON with one.
@@ -86,7 +87,7 @@ pub(super) async fn post(
         None | Some("text/plain" | "application/sql" | "application/x-www-form-urlencoded") => {
             let query = String::from_utf8(body.into())
                 .map_err(|_| Problem::bad_request("the statement is not UTF-8"))?;
-            Request { query, params: Vec::new(), format: None, timeout_ms: None }
+            Request::new(query)
         }
         Some(other) => {
             let detail = format!("a statement is text/plain or application/json, not {other}");
@@ -98,6 +99,7 @@ pub(super) async fn post(
     answer(&app, &principal, request, &headers, false).await
 }
 
+/// Answers at once, or later if the client prefers that.
 async fn answer(
     app: &App,
     principal: &Principal,
@@ -105,122 +107,56 @@ async fn answer(
     headers: &HeaderMap,
     only_reads: bool,
 ) -> Result<Response, Problem> {
-    let began = Instant::now();
-    let format = format::choose(request.format.as_deref(), headers)?;
-    let parsed = Statement::parse(request.query.trim_end().trim_end_matches(';'));
-    let statement = parsed.map_err(|error| Problem::of_statement(&error, &request.query))?;
-    allow(&statement.ast, only_reads)?;
-    let parameters = request.params.iter().map(parameter).collect::<Result<Vec<_>, _>>()?;
-    let node = Arc::clone(&app.node);
-    let registration = node.queries().begin(statement.text.clone(), principal);
-    let session = node.session(principal.clone());
-    let id = registration.id();
-    let running = statement.clone();
-    let work = async move {
-        let statement = running;
-        let problem = |error: QueryError| Problem::of_statement(&error, &statement.text).of_query(id);
-        let answer = if parameters.is_empty() {
-            let observer: Arc<dyn Observer> = Arc::new(Silent);
-            node.answer(&session, &statement, &observer, registration).await
-        } else {
-            let prepared = node.prepare(&session, &statement).await.map_err(problem)?;
-            prepared.run_as(&node, &session, parameters, registration).await.map(Answer::Rows)
-        };
-        match answer.map_err(problem)? {
-            Answer::Done(message) => Ok(Begun::Done(message)),
-            // An error before the first row is still an answer of its own.
-            Answer::Rows(mut rows) => match rows.next().await.transpose() {
-                Ok(first) => Ok(Begun::Rows(first, rows)),
-                Err(error) => Err(problem(statement.error(error))),
-            },
-        }
-    };
-    let timeout = request.timeout_ms.map(Duration::from_millis);
-    let mut work = Work(app.queries.spawn(work));
-    let begun = match timeout {
-        Some(timeout) => match tokio::time::timeout(timeout, &mut work.0).await {
-            Ok(begun) => begun,
-            Err(_) => return Err(Problem::timed_out().of_query(id)),
-        },
-        None => (&mut work.0).await,
-    };
-    match begun.map_err(|_| Problem::internal("the query failed in an unexpected way").of_query(id))?? {
-        Begun::Done(message) => Ok(done(id, &message)),
-        Begun::Rows(first, rest) => {
-            let rows = Rows { id, statement, format, first, rest, began };
-            let deadline = timeout.map(|timeout| began + timeout);
-            let mut response = rows.into_body(&app.queries, deadline).into_response();
-            let headers = response.headers_mut();
-            headers.insert(QUERY_ID, id_value(id));
-            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(format::media_type(format)));
-            if let Ok(names) = HeaderValue::from_str(&format!("{ROWS}, {ELAPSED}")) {
-                headers.insert(header::TRAILER, names);
+    let prefer = Prefer::of(headers);
+    let asked = Asked::new(app, principal, &request, headers, only_reads)?;
+    if prefer.later { asked.later(app, principal, prefer.wait).await } else { asked.now(app).await }
+}
+
+/// What `Prefer` says (RFC 7240); what is not known there is ignored, as the header wants it.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Prefer {
+    /// The result may come later.
+    later: bool,
+    /// But it would be good to have within so long.
+    wait: Duration,
+}
+
+impl Prefer {
+    fn of(headers: &HeaderMap) -> Self {
+        let mut prefer = Self::default();
+        let values = headers.get_all("prefer").into_iter().filter_map(|value| value.to_str().ok());
+        for preference in values.flat_map(|value| value.split([',', ';'])) {
+            match preference.trim().split_once('=') {
+                None => prefer.later |= preference.trim().eq_ignore_ascii_case("respond-async"),
+                Some((name, seconds)) if name.trim().eq_ignore_ascii_case("wait") => {
+                    let seconds = seconds.trim().trim_matches('"').parse().unwrap_or(0);
+                    prefer.wait = Duration::from_secs(seconds).min(WAIT_MAX);
+                }
+                Some(_) => {}
             }
-            Ok(response)
         }
+        prefer
     }
 }
 
-/// A query that begins; it ends with whoever waits for it.
-struct Work(JoinHandle<Result<Begun, Problem>>);
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Drop for Work {
-    fn drop(&mut self) {
-        self.0.abort();
+    #[test]
+    fn preferences_are_read_and_what_is_unknown_is_ignored() {
+        let of = |value: &'static str| {
+            Prefer::of(&HeaderMap::from_iter([(
+                HeaderName::from_static("prefer"),
+                axum::http::HeaderValue::from_static(value),
+            )]))
+        };
+        let later = |seconds| Prefer { later: true, wait: Duration::from_secs(seconds) };
+        assert_eq!(of("respond-async"), later(0));
+        assert_eq!(of("return=minimal, Respond-Async, wait=10"), later(10));
+        assert_eq!(of("respond-async; wait=\"7\""), later(7));
+        assert_eq!(of("respond-async, wait=soon"), later(0));
+        assert_eq!(of("respond-async, wait=99999999"), later(WAIT_MAX.as_secs()));
+        assert!(!of("respond-asynchronously, wait=1").later);
     }
-}
-
-enum Begun {
-    Done(String),
-    Rows(Option<arrow::array::RecordBatch>, SendableRecordBatchStream),
-}
-
-/// What is answered to a statement that returns no rows.
-fn done(id: QueryId, message: &str) -> Response {
-    let body = json!({ "query_id": id.to_string(), "message": message });
-    let mut response = (StatusCode::OK, axum::Json(body)).into_response();
-    response.headers_mut().insert(QUERY_ID, id_value(id));
-    response
-}
-
-fn id_value(id: QueryId) -> HeaderValue {
-    // Hexadecimal digits are always a value.
-    HeaderValue::from_str(&id.to_string()).unwrap_or_else(|_| HeaderValue::from_static(""))
-}
-
-/// Refuses statements that mean nothing to a server, or change something in a GET.
-fn allow(statement: &ast::Statement, only_reads: bool) -> Result<(), Problem> {
-    match statement {
-        ast::Statement::Query(_)
-        | ast::Statement::Explain(_)
-        | ast::Statement::Show(_)
-        | ast::Statement::Describe(_) => Ok(()),
-        ast::Statement::Set(_) | ast::Statement::Reset(_) => Err(Problem::forbidden(
-            "requests share no session, so that a setting would be lost or meet others",
-        )),
-        ast::Statement::Copy(_) => {
-            Err(Problem::forbidden("COPY reads and writes files of the server, which requests may not do"))
-        }
-        _ if only_reads => {
-            Err(Problem::forbidden("a GET changes nothing").with_hint("send the statement with POST"))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// The value of `$1`, …
-fn parameter(value: &Value) -> Result<ScalarValue, Problem> {
-    Ok(match value {
-        Value::Null => ScalarValue::Null,
-        Value::Bool(value) => ScalarValue::Boolean(Some(*value)),
-        Value::String(text) => ScalarValue::Utf8(Some(text.clone())),
-        Value::Number(number) => match (number.as_i64(), number.as_f64()) {
-            (Some(number), _) => ScalarValue::Int64(Some(number)),
-            (None, Some(number)) => ScalarValue::Float64(Some(number)),
-            (None, None) => return Err(Problem::bad_request("a parameter is out of the range of numbers")),
-        },
-        Value::Array(_) | Value::Object(_) => {
-            return Err(Problem::bad_request("a parameter is a number, a string, true, false or null"));
-        }
-    })
 }

@@ -47,7 +47,11 @@ pub(crate) fn send(to: SocketAddr, method: &str, path: &str, headers: &[&str], b
 }
 
 pub(crate) fn call(to: SocketAddr, method: &str, path: &str, headers: &[&str], body: &str) -> Reply {
-    let mut stream = send(to, method, path, headers, body);
+    receive(&mut send(to, method, path, headers, body))
+}
+
+/// Reads an answer to its end.
+pub(crate) fn receive(stream: &mut TcpStream) -> Reply {
     let mut bytes = Vec::new();
     // A connection that is cut ends in an error, and what came before is there.
     let _cut = stream.read_to_end(&mut bytes);

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod client;
+mod limits;
 
 use std::{
     net::{SocketAddr, TcpListener},
@@ -23,8 +24,12 @@ struct Served {
 
 impl Served {
     fn start() -> Self {
+        Self::start_with(&Config::default())
+    }
+
+    fn start_with(config: &Config) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let node = Arc::new(Node::open(folder.path(), &Config::default()).unwrap());
+        let node = Arc::new(Node::open(folder.path(), config).unwrap());
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let server = Server::start(Arc::clone(&node), listener).unwrap();
         Self { server: Some(server), node, _folder: folder }

@@ -1,5 +1,7 @@
 //! The settings of a node, from where they stand: a flag wins over the environment, and that over the file.
 
+mod queries;
+
 use std::{
     collections::BTreeMap,
     net::{SocketAddr, ToSocketAddrs},
@@ -7,9 +9,13 @@ use std::{
     time::Duration,
 };
 
-use genomdb_server::cluster::{NodeConfig, NodeId};
+use genomdb_server::{
+    Config,
+    cluster::{NodeConfig, NodeId},
+};
 use serde::Deserialize;
 
+use self::queries::{Queries, SessionSettings};
 use crate::args::serve::Serve;
 
 const DATA: &str = "./genomdb-data";
@@ -85,6 +91,8 @@ pub struct Settings {
     pub node: NodeConfig,
     /// Where HTTP is answered, if at all.
     pub http: Option<SocketAddr>,
+    /// What answers queries there.
+    pub server: Config,
 }
 
 /// What the file may say.
@@ -102,6 +110,9 @@ struct File {
     insecure: Option<bool>,
     storage: StorageLimits,
     placement: PlacementLimits,
+    queries: Queries,
+    settings: SessionSettings,
+    users: BTreeMap<String, SessionSettings>,
 }
 
 /// Limits of the store; their bounds are those of `genomdb_storage::Config`.
@@ -181,7 +192,8 @@ fn merge(arguments: &Serve, file: File) -> Result<Settings, SettingsError> {
     node.placement.replicas = arguments.replicas.or(file.replicas).unwrap_or(node.placement.replicas);
     file.placement.apply(&mut node);
     check_placement(&node)?;
-    Ok(Settings { node, http })
+    let server = queries::config(&file.queries, file.settings, file.users);
+    Ok(Settings { node, http, server })
 }
 
 /// An address that others can reach must be told twice, and one that is every address is none to reach.
