@@ -14,10 +14,14 @@
 //! Errors are `application/problem+json` (RFC 9457). An error behind the first byte of a result ends the
 //! connection in the middle of the body: what came is never taken for the whole.
 
+mod activity;
 mod asked;
 mod body;
 mod format;
 mod health;
+mod limits;
+mod listen;
+mod pace;
 mod problem;
 mod queries;
 mod query;
@@ -36,6 +40,7 @@ use tokio::{
     task::JoinHandle,
 };
 
+pub use self::limits::{Limits, OutOfBounds};
 use self::{problem::Problem, results::Results};
 use crate::{Node, Principal};
 
@@ -43,6 +48,13 @@ use crate::{Node, Principal};
 const BODY_BYTES_MAX: usize = 4 << 20;
 /// How long answers that are on their way may take when the server stops.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How a server answers.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// What connections may take.
+    pub limits: Limits,
+}
 
 /// An HTTP server, on threads of its own; its queries run on others, so that no query keeps a timeout, a
 /// cancellation or another reader waiting.
@@ -52,16 +64,27 @@ pub struct Server {
     queries: Runtime,
     address: SocketAddr,
     stop: watch::Sender<bool>,
-    serving: JoinHandle<std::io::Result<()>>,
+    serving: JoinHandle<()>,
 }
 
 impl Server {
-    /// Answers on what `listener` listens at.
+    /// Answers on what `listener` listens at, with the limits that are the default, and asks nobody who they
+    /// are.
     ///
     /// # Errors
     ///
     /// If the listener or threads cannot be used.
     pub fn start(node: Arc<Node>, listener: TcpListener) -> std::io::Result<Self> {
+        Self::start_with(node, listener, Options::default())
+    }
+
+    /// Answers on what `listener` listens at.
+    ///
+    /// # Errors
+    ///
+    /// If a limit is out of its bounds, or the listener or threads cannot be used.
+    pub fn start_with(node: Arc<Node>, listener: TcpListener, options: Options) -> std::io::Result<Self> {
+        options.limits.check().map_err(std::io::Error::other)?;
         let threads =
             |name: &str| tokio::runtime::Builder::new_multi_thread().thread_name(name).enable_all().build();
         let (runtime, queries) = (threads("http")?, threads("query")?);
@@ -73,16 +96,8 @@ impl Server {
             let _entered = runtime.enter();
             tokio::net::TcpListener::from_std(listener)?
         };
-        let (stop, mut stopping) = watch::channel(false);
-        let serving = runtime.spawn(async move {
-            let serve = axum::serve(listener, router(app));
-            serve
-                .with_graceful_shutdown(async move {
-                    // The sender stays until this is over.
-                    let _closed = stopping.wait_for(|stop| *stop).await;
-                })
-                .await
-        });
+        let (stop, stopping) = watch::channel(false);
+        let serving = runtime.spawn(listen::serve(listener, router(app), options.limits, stopping));
         Ok(Self { runtime, queries, address, stop, serving })
     }
 

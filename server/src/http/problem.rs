@@ -104,6 +104,10 @@ impl Problem {
         Self::new(StatusCode::INSUFFICIENT_STORAGE, "result_not_kept", detail)
     }
 
+    pub(super) fn request_timeout() -> Self {
+        Self::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", "the body of the request came too slowly")
+    }
+
     pub(super) fn internal(detail: &str) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
     }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod client;
+mod connections;
 mod limits;
 
 use std::{
@@ -11,7 +12,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use genomdb_server::{Config, Node, http::Server};
+use genomdb_server::{
+    Config, Node,
+    http::{Options, Server},
+};
 use serde_json::json;
 
 use self::client::{Reply, call, send};
@@ -24,14 +28,18 @@ struct Served {
 
 impl Served {
     fn start() -> Self {
-        Self::start_with(&Config::default())
+        Self::start_as(&Config::default(), Options::default())
     }
 
     fn start_with(config: &Config) -> Self {
+        Self::start_as(config, Options::default())
+    }
+
+    fn start_as(config: &Config, options: Options) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let node = Arc::new(Node::open(folder.path(), config).unwrap());
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let server = Server::start(Arc::clone(&node), listener).unwrap();
+        let server = Server::start_with(Arc::clone(&node), listener, options).unwrap();
         Self { server: Some(server), node, _folder: folder }
     }
 
