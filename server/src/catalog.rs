@@ -26,7 +26,21 @@ pub(crate) struct CatalogStore {
 #[derive(Debug)]
 pub(crate) struct Pin {
     catalog: Arc<Catalog>,
+    _reader: Reader,
+}
+
+/// A reader of a version, or of a later one.
+#[derive(Debug)]
+struct Reader {
+    version: u64,
     readers: Arc<Mutex<BTreeMap<u64, usize>>>,
+}
+
+impl Reader {
+    fn new(version: u64, readers: &Arc<Mutex<BTreeMap<u64, usize>>>) -> Self {
+        *readers.lock().entry(version).or_default() += 1;
+        Self { version, readers: Arc::clone(readers) }
+    }
 }
 
 impl Pin {
@@ -35,13 +49,13 @@ impl Pin {
     }
 }
 
-impl Drop for Pin {
+impl Drop for Reader {
     fn drop(&mut self) {
         let mut readers = self.readers.lock();
-        if let Some(count) = readers.get_mut(&self.catalog.version) {
+        if let Some(count) = readers.get_mut(&self.version) {
             *count -= 1;
             if *count == 0 {
-                readers.remove(&self.catalog.version);
+                readers.remove(&self.version);
             }
         }
     }
@@ -53,18 +67,20 @@ impl CatalogStore {
     }
 
     /// Returns the catalog as it is now, for a statement that reads no rows.
-    pub(crate) fn current(&self) -> Result<Arc<Catalog>, QueryError> {
-        let (_, catalog) = self.read()?;
+    pub(crate) async fn current(&self) -> Result<Arc<Catalog>, QueryError> {
+        let (_, catalog) = self.read().await?;
         Ok(catalog)
     }
 
     /// Returns the catalog as it is now, and keeps its rows from being deleted.
-    pub(crate) fn pin(&self) -> Result<Pin, QueryError> {
-        // Counted before it is read: between the two, a drop must not find the version unused.
-        let mut readers = self.readers.lock();
-        let (_, catalog) = self.read()?;
-        *readers.entry(catalog.version).or_default() += 1;
-        Ok(Pin { catalog, readers: self.readers.clone() })
+    pub(crate) async fn pin(&self) -> Result<Pin, QueryError> {
+        // Between reading and counting, a drop must not find the version unused: counted before, as a reader
+        // of the version that is known, which no version to come precedes.
+        let known = self.latest.lock().1.version;
+        let _counted = Reader::new(known, &self.readers);
+        let (_, catalog) = self.read().await?;
+        let reader = Reader::new(catalog.version, &self.readers);
+        Ok(Pin { catalog, _reader: reader })
     }
 
     /// Changes the catalog; `change` runs again if another writer came first.
@@ -73,7 +89,7 @@ impl CatalogStore {
         mut change: impl FnMut(&mut Catalog) -> Result<T, QueryError>,
     ) -> Result<T, QueryError> {
         loop {
-            let (bytes, catalog) = self.read()?;
+            let (bytes, catalog) = self.read().await?;
             let mut next = (*catalog).clone();
             let result = change(&mut next)?;
             if next == *catalog {
@@ -105,15 +121,20 @@ impl CatalogStore {
         free.into_iter().try_for_each(Garbage::collect)
     }
 
-    /// Reads the one value of the catalog; it is hot, so this takes microseconds.
-    fn read(&self) -> Result<(Option<Bytes>, Arc<Catalog>), QueryError> {
-        let bytes = self.storage.batch_get_blocking(&[key()])?.pop().flatten();
+    /// Reads the one value of the catalog. Waits without keeping a thread: its range may have no leader.
+    async fn read(&self) -> Result<(Option<Bytes>, Arc<Catalog>), QueryError> {
+        let bytes = self.storage.batch_get(vec![key()]).await?.pop().flatten();
         let mut latest = self.latest.lock();
-        if latest.0 != bytes {
-            let catalog = bytes.as_deref().map(Catalog::from_bytes).transpose()?.unwrap_or_default();
-            *latest = (bytes, Arc::new(catalog));
+        if latest.0 == bytes {
+            return Ok(latest.clone());
         }
-        Ok(latest.clone())
+        let catalog = bytes.as_deref().map(Catalog::from_bytes).transpose()?.unwrap_or_default();
+        let read = (bytes, Arc::new(catalog));
+        // Of two who read at a time, the one with the older version may come last.
+        if latest.1.version <= read.1.version {
+            *latest = read.clone();
+        }
+        Ok(read)
     }
 }
 

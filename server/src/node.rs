@@ -220,7 +220,7 @@ impl Node {
     ///
     /// If it cannot be read.
     pub async fn catalog(&self) -> Result<Arc<Catalog>, QueryError> {
-        self.catalogs.current()
+        self.catalogs.current().await
     }
 
     /// Whether statements can be answered: the catalog is read, as it is now.
@@ -230,7 +230,7 @@ impl Node {
     }
 
     pub(crate) async fn pin_catalog(&self) -> Result<Pin, QueryError> {
-        self.catalogs.pin()
+        self.catalogs.pin().await
     }
 
     pub(crate) fn catalogs(&self) -> &CatalogStore {

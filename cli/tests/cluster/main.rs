@@ -6,4 +6,5 @@ mod deploy;
 mod lifecycle;
 mod loads;
 mod process;
+mod serving;
 mod settings;

@@ -60,6 +60,8 @@ pub(crate) fn succeed_in_time(arguments: &[&str]) -> String {
 /// A node that runs; killed when the test ends.
 pub(crate) struct Node {
     pub(crate) address: String,
+    /// Where it answers HTTP, if it does.
+    pub(crate) http: Option<String>,
     pub(crate) first_line: String,
     pub(crate) folder: PathBuf,
     process: Child,
@@ -82,12 +84,25 @@ impl Node {
         }
         // What it logs is shown only if the test fails.
         let mut process = command(&arguments).stdout(Stdio::piped()).spawn().unwrap();
-        let mut first_line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut first_line).unwrap();
+        let mut out = BufReader::new(process.stdout.take().unwrap());
+        let (mut first_line, mut second_line) = (String::new(), String::new());
+        out.read_line(&mut first_line).unwrap();
+        if !more.windows(2).any(|pair| pair == ["--http", "off"]) {
+            out.read_line(&mut second_line).unwrap();
+        }
+        let http = second_line.trim_end().split_once("http://").and_then(|(_, rest)| rest.split_once('/'));
+        let http = http.map(|(address, _)| address.to_owned());
         let address =
             first_line.trim_end().rsplit_once(" listens at ").map(|(_, address)| address.to_owned());
         let Some(address) = address else { panic!("{arguments:?}: {first_line:?} {:?}", process.wait()) };
-        Self { address, first_line, folder: folder.to_owned(), process }
+        Self { address, http, first_line, folder: folder.to_owned(), process }
+    }
+
+    /// Bytes of memory that it holds.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
     }
 
     fn signal(&self, signal: Signal) {
