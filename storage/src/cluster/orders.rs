@@ -130,11 +130,23 @@ async fn change_voters(
     lag_max: u64,
     silent_max: Duration,
 ) -> Result<(), Failure> {
+    /// Heartbeats within which those who are well answer.
+    const HEARTBEATS: u32 = 4;
     let group = node.group(range)?;
     group.expect(configuration)?;
-    let report = range_report(node, &group).ok_or_else(|| no("this node does not lead"))?;
-    if !voters_are_safe(&report, node.id(), voters, lag_max, silent_max) {
-        return Err(no("the range would not keep a quorum"));
+    let heartbeat = node.shared.config.raft.heartbeat_interval;
+    // Who was heard before the order may be gone since. A change that needs them would never end, and if
+    // their disk is gone, nothing could be written to the range again: they have to answer now.
+    let asked = <Runtime as openraft::AsyncRuntime>::Instant::now();
+    loop {
+        let report = range_report(node, &group).ok_or_else(|| no("this node does not lead"))?;
+        let silent_max = silent_max.min(asked.elapsed());
+        if voters_are_safe(&report, node.id(), voters, lag_max, silent_max) {
+            return group.set_voters(voters).await;
+        }
+        if asked.elapsed() > heartbeat * HEARTBEATS {
+            return Err(no("the range would not keep a quorum"));
+        }
+        Runtime::sleep(heartbeat / 8).await;
     }
-    group.set_voters(voters).await
 }
