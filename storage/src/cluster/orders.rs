@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use openraft::AsyncRuntime as _;
+use openraft::{AsyncRuntime as _, Instant as _};
 use parking_lot::Mutex;
 
 use super::reporter::range_report;
