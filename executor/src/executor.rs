@@ -219,7 +219,7 @@ impl Executor {
     /// If a parameter is missing or of a wrong type, a region names an unknown contig, or the plan fails.
     pub async fn physical(&self, prepared: &Prepared, parameters: Option<ParamValues>) -> Result<Planned> {
         let plan = match parameters {
-            Some(parameters) => folded(prepared.plan.clone().with_param_values(parameters)?)?,
+            Some(parameters) => prepared.bind(parameters)?.plan,
             None => prepared.plan.clone(),
         };
         // Optimised already: `SessionState::create_physical_plan` would do it again.
@@ -288,14 +288,26 @@ impl Prepared {
         &self.catalog
     }
 
-    /// The parameters, `$1` or `$name`, with their types where these are known; sorted.
+    /// The same query with the values of its parameters.
+    ///
+    /// # Errors
+    ///
+    /// If a value is missing or does not fit.
+    pub fn bind(&self, parameters: ParamValues) -> Result<Self> {
+        let plan = folded(self.plan.clone().with_param_values(parameters)?)?;
+        Ok(Self { schema: Arc::clone(plan.schema().inner()), plan, catalog: Arc::clone(&self.catalog) })
+    }
+
+    /// The parameters, `$1` or `$name`, with their types where these are known; `$2` before `$10`, names in
+    /// order.
     ///
     /// # Errors
     ///
     /// If a parameter is used with two types.
     pub fn parameters(&self) -> Result<Vec<(String, Option<DataType>)>> {
         let mut parameters: Vec<_> = self.plan.get_parameter_types()?.into_iter().collect();
-        parameters.sort_by(|a, b| a.0.cmp(&b.0));
+        let number = |name: &str| name.trim_start_matches('$').parse::<u32>().unwrap_or(u32::MAX);
+        parameters.sort_by(|(a, _), (b, _)| number(a).cmp(&number(b)).then_with(|| a.cmp(b)));
         Ok(parameters)
     }
 }

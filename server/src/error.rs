@@ -1,5 +1,6 @@
 //! What the node says when it cannot: in words, and with the place in the statement where there is one.
 
+mod class;
 mod engine;
 
 use std::{fmt, sync::Arc};
@@ -9,6 +10,8 @@ use genomdb_grammar::{ParseError, Span, render_caret};
 use genomdb_layout::LayoutError;
 use genomdb_loader::LoadError;
 use genomdb_storage::StorageError;
+
+pub(crate) use class::ErrorClass;
 
 /// A data folder cannot be opened or closed.
 #[derive(Debug, thiserror::Error)]

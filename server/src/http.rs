@@ -42,7 +42,7 @@ use tokio::{
 
 pub use self::limits::{Limits, OutOfBounds};
 use self::{problem::Problem, results::Results};
-use crate::{Node, Principal};
+use crate::{Node, Principal, flight};
 
 /// The longest text of a request: that of a statement, and as much again for JSON around it.
 const BODY_BYTES_MAX: usize = 4 << 20;
@@ -134,6 +134,7 @@ fn router(app: App) -> Router {
         .route("/v1/queries/{id}/result", routing::get(queries::result))
         .route("/healthz", routing::get(health::live))
         .route("/readyz", routing::get(health::ready))
+        .merge(flight::routes(Arc::clone(&app.node), app.queries.clone()))
         .fallback(async || Problem::not_found("there is nothing at this path"))
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

@@ -11,6 +11,7 @@ pub mod cluster;
 mod command;
 mod config;
 mod error;
+mod flight;
 pub mod http;
 pub mod load;
 mod node;

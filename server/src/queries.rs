@@ -5,7 +5,6 @@ mod running;
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    hash::{BuildHasher, RandomState},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -67,10 +66,8 @@ impl Queries {
 
     /// Lists a query until the registration is dropped.
     pub(crate) fn begin(&self, text: Arc<str>, principal: &Principal) -> Registration {
-        // The keys of this hasher are random, and so is what it makes of nothing.
-        let id = || QueryId(RandomState::new().hash_one(0));
         loop {
-            if let Some(registration) = self.begin_as(id(), Arc::clone(&text), principal) {
+            if let Some(registration) = self.begin_as(QueryId::random(), Arc::clone(&text), principal) {
                 return registration;
             }
         }

@@ -6,7 +6,10 @@ use std::{
     task::{Context, Poll},
 };
 
-use arrow::{array::RecordBatch, datatypes::SchemaRef};
+use arrow::{
+    array::RecordBatch,
+    datatypes::{DataType, SchemaRef},
+};
 use datafusion::{
     common::ParamValues,
     error::DataFusionError,
@@ -128,6 +131,30 @@ impl Prepared {
         self.plan.schema()
     }
 
+    /// Returns the columns of the result with the values of parameters, which may decide their types.
+    ///
+    /// # Errors
+    ///
+    /// If a value is missing or does not fit.
+    pub(crate) fn schema_with(&self, parameters: Option<ParamValues>) -> Result<SchemaRef, QueryError> {
+        match parameters {
+            Some(parameters) => match self.plan.bind(parameters) {
+                Ok(bound) => Ok(Arc::clone(bound.schema())),
+                Err(error) => Err(self.statement.error(error)),
+            },
+            None => Ok(Arc::clone(self.plan.schema())),
+        }
+    }
+
+    /// Returns the parameters, `$1` or `$name`, with their types where these are known.
+    ///
+    /// # Errors
+    ///
+    /// If a parameter is used with two types.
+    pub(crate) fn parameters(&self) -> Result<Vec<(String, Option<DataType>)>, QueryError> {
+        self.plan.parameters().map_err(|error| self.statement.error(error))
+    }
+
     /// Runs the query with the values of `$1`, `$2`, …; on the newest data, planned anew if that changed.
     ///
     /// # Errors
@@ -140,6 +167,7 @@ impl Prepared {
         parameters: Vec<ScalarValue>,
     ) -> Result<SendableRecordBatchStream, QueryError> {
         let registration = node.queries().begin(self.statement.text.clone(), session.principal());
+        let parameters = (!parameters.is_empty()).then(|| ParamValues::from(parameters));
         self.run_as(node, session, parameters, registration).await
     }
 
@@ -148,7 +176,7 @@ impl Prepared {
         &self,
         node: &Node,
         session: &Session,
-        parameters: Vec<ScalarValue>,
+        parameters: Option<ParamValues>,
         mut registration: Registration,
     ) -> Result<SendableRecordBatchStream, QueryError> {
         let begun = self.begin(node, session, parameters, &mut registration).await;
@@ -163,7 +191,7 @@ impl Prepared {
         &self,
         node: &Node,
         session: &Session,
-        parameters: Vec<ScalarValue>,
+        parameters: Option<ParamValues>,
         registration: &mut Registration,
     ) -> Result<Begun, QueryError> {
         let pin = node.pin_catalog().await?;
@@ -174,7 +202,6 @@ impl Prepared {
             renewed = prepare(node, session, &self.statement).await?;
             &renewed
         };
-        let parameters = (!parameters.is_empty()).then(|| ParamValues::from(parameters));
         rows(node, session, &prepared.plan, parameters, (pin, registration)).await
     }
 }

@@ -61,6 +61,9 @@ const OWNED: &[(&str, &[&str])] = &[
     ("sqlparser", &["planner"]),
     ("pco", &["layout"]),
     ("axum", &["server"]),
+    ("arrow-flight", &["server"]),
+    // Between nodes, and to clients.
+    ("tonic", &["storage", "server"]),
     ("clap", &["cli", "xtask"]),
     ("reedline", &["cli"]),
 ];

@@ -147,6 +147,7 @@ async fn work(
     } else {
         match node.prepare(&session, &statement).await {
             Ok(prepared) => {
+                let parameters = Some(parameters.into());
                 prepared.run_as(&node, &session, parameters, registration).await.map(Answer::Rows)
             }
             Err(error) => {

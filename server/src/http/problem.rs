@@ -4,12 +4,10 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use datafusion::error::DataFusionError;
 use genomdb_grammar::{LineColumn, line_column};
-use genomdb_storage::StorageError;
 use serde::Serialize;
 
-use crate::{Interruption, QueryError, QueryErrorKind, QueryId};
+use crate::{Interruption, QueryError, QueryId, error::ErrorClass};
 
 /// What went wrong.
 #[derive(Clone, Debug)]
@@ -134,8 +132,9 @@ impl Problem {
 
     /// What is wrong with the statement `text`.
     pub(super) fn of_statement(error: &QueryError, text: &str) -> Self {
-        let (status, code) = class(error.kind());
-        let mut problem = Self::new(status, code, error.to_string());
+        let class = error.class();
+        let status = status(class);
+        let mut problem = Self::new(status, class.code(), error.to_string());
         if let Some(span) = error.span() {
             let LineColumn { line, column } = line_column(text, span.range().start);
             let details = problem.0.as_mut();
@@ -150,54 +149,17 @@ impl Problem {
     }
 }
 
-fn class(kind: &QueryErrorKind) -> (StatusCode, &'static str) {
-    match kind {
-        QueryErrorKind::Parse(_) => (StatusCode::BAD_REQUEST, "syntax"),
-        QueryErrorKind::Invalid { .. } => (StatusCode::BAD_REQUEST, "invalid"),
-        QueryErrorKind::Denied(_) => (StatusCode::FORBIDDEN, "forbidden"),
-        QueryErrorKind::Engine(error) => match error.find_root() {
-            DataFusionError::ResourcesExhausted(_) => (StatusCode::SERVICE_UNAVAILABLE, "resources"),
-            DataFusionError::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
-            DataFusionError::Plan(_)
-            | DataFusionError::SchemaError(..)
-            | DataFusionError::Configuration(_) => (StatusCode::BAD_REQUEST, "invalid"),
-            DataFusionError::NotImplemented(_) => (StatusCode::BAD_REQUEST, "not_implemented"),
-            DataFusionError::External(source) => {
-                match (source.downcast_ref::<StorageError>(), source.downcast_ref::<Interruption>()) {
-                    (Some(error), _) => of_storage(error),
-                    (None, Some(interruption)) => of_interruption(interruption),
-                    (None, None) => (StatusCode::UNPROCESSABLE_ENTITY, "failed"),
-                }
-            }
-            _ => (StatusCode::UNPROCESSABLE_ENTITY, "failed"),
-        },
-        QueryErrorKind::Load(_) => (StatusCode::UNPROCESSABLE_ENTITY, "load"),
-        QueryErrorKind::Storage(error) => of_storage(error),
-        QueryErrorKind::Layout(_) => (StatusCode::INTERNAL_SERVER_ERROR, "corrupt"),
-    }
-}
-
-fn of_interruption(interruption: &Interruption) -> (StatusCode, &'static str) {
-    match interruption {
-        Interruption::Cancelled => (StatusCode::CONFLICT, "cancelled"),
-        Interruption::Timeout(_) => (StatusCode::GATEWAY_TIMEOUT, "timeout"),
-        Interruption::ResultRows(_) | Interruption::ResultBytes(_) => {
-            (StatusCode::UNPROCESSABLE_ENTITY, "limit")
-        }
-        Interruption::Busy(_) => (StatusCode::TOO_MANY_REQUESTS, "busy"),
-    }
-}
-
-fn of_storage(error: &StorageError) -> (StatusCode, &'static str) {
-    match error {
-        StorageError::Unavailable { .. } | StorageError::Unknown { .. } | StorageError::Closed => {
-            (StatusCode::SERVICE_UNAVAILABLE, "unavailable")
-        }
-        StorageError::NodeFull { .. } | StorageError::DiskFull { .. } => {
-            (StatusCode::INSUFFICIENT_STORAGE, "disk_full")
-        }
-        StorageError::Corrupt { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "corrupt"),
-        _ => (StatusCode::INTERNAL_SERVER_ERROR, "storage"),
+const fn status(class: ErrorClass) -> StatusCode {
+    match class {
+        ErrorClass::Syntax | ErrorClass::Invalid | ErrorClass::NotImplemented => StatusCode::BAD_REQUEST,
+        ErrorClass::Forbidden => StatusCode::FORBIDDEN,
+        ErrorClass::Cancelled => StatusCode::CONFLICT,
+        ErrorClass::Timeout => StatusCode::GATEWAY_TIMEOUT,
+        ErrorClass::Busy => StatusCode::TOO_MANY_REQUESTS,
+        ErrorClass::Failed | ErrorClass::Load | ErrorClass::Limit => StatusCode::UNPROCESSABLE_ENTITY,
+        ErrorClass::Resources | ErrorClass::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorClass::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
+        ErrorClass::Corrupt | ErrorClass::Storage | ErrorClass::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    hash::{BuildHasher as _, RandomState},
     sync::{
         Arc, OnceLock,
         atomic::{AtomicU8, AtomicU64, Ordering},
@@ -17,7 +18,23 @@ use crate::{Busy, Principal, QueryError, QueryErrorKind};
 
 /// The name of a query: 16 hexadecimal digits, random, so that those of several nodes differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct QueryId(pub(super) u64);
+pub struct QueryId(u64);
+
+impl QueryId {
+    /// A name that no other query has.
+    pub(crate) fn random() -> Self {
+        // The keys of this hasher are random, and so is what it makes of nothing.
+        Self(RandomState::new().hash_one(0))
+    }
+
+    pub(crate) const fn from_number(number: u64) -> Self {
+        Self(number)
+    }
+
+    pub(crate) const fn number(self) -> u64 {
+        self.0
+    }
+}
 
 impl fmt::Display for QueryId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,0 +1,81 @@
+//! `DoPut`: statements that return no rows, values of parameters, and rows.
+
+use std::{pin::Pin, sync::Arc};
+
+use arrow_flight::{
+    FlightData, PutResult,
+    sql::{Any, Command, DoPutPreparedStatementResult, DoPutUpdateResult},
+};
+use bytes::Bytes;
+use futures::{StreamExt as _, TryStreamExt as _};
+use prost::Message as _;
+use tonic::{Status, Streaming};
+
+use super::{
+    Caller, Flight,
+    handle::Handle,
+    info::{no_substrait, no_transaction},
+    parameters::Parameters,
+    statement,
+};
+
+/// Does what the first message says, with the rows of those behind it.
+pub(super) async fn put(
+    flight: &Flight,
+    caller: &Caller,
+    messages: Streaming<FlightData>,
+) -> Result<PutResult, Status> {
+    let mut messages = messages.peekable();
+    let descriptor = match Pin::new(&mut messages).peek().await {
+        Some(Ok(first)) => first.flight_descriptor.clone(),
+        Some(Err(status)) => return Err(status.clone()),
+        None => None,
+    };
+    let descriptor = descriptor.ok_or_else(|| {
+        Status::invalid_argument("the first message says not what is to be done: it lacks a descriptor")
+    })?;
+    let command = Any::decode(descriptor.cmd.as_ref()).ok().and_then(|any| Command::try_from(any).ok());
+    let app_metadata = match command {
+        Some(Command::CommandStatementUpdate(update)) => {
+            no_transaction(update.transaction_id.as_ref())?;
+            self::update(flight, caller, &Handle::of(update.query)).await?
+        }
+        Some(Command::CommandPreparedStatementUpdate(update)) => {
+            let mut handle = Handle::from_bytes(&update.prepared_statement_handle)?;
+            let parameters = Parameters::receive(messages).await?;
+            if parameters.are_bound() {
+                handle.parameters = parameters.to_bytes()?;
+            }
+            self::update(flight, caller, &handle).await?
+        }
+        Some(Command::CommandPreparedStatementQuery(query)) => {
+            let handle = Handle::from_bytes(&query.prepared_statement_handle)?;
+            let parameters = Parameters::receive(messages).await?.to_bytes()?;
+            let handle = Handle { parameters, ..handle }.to_bytes()?;
+            // The values are in the handle: it is another one from here on.
+            DoPutPreparedStatementResult { prepared_statement_handle: Some(handle) }.encode_to_vec().into()
+        }
+        Some(Command::CommandStatementIngest(_)) => {
+            return Err(Status::unimplemented("rows cannot be put into tables yet"));
+        }
+        Some(Command::CommandStatementSubstraitPlan(_)) => return Err(no_substrait()),
+        _ => return Err(Status::invalid_argument("nothing that can be put is meant by the descriptor")),
+    };
+    Ok(PutResult { app_metadata })
+}
+
+/// Carries out a statement; rows that it returns are read and forgotten.
+async fn update(flight: &Flight, caller: &Caller, handle: &Handle) -> Result<Bytes, Status> {
+    let statement = statement::parse(&handle.text, caller)?;
+    let (node, session) = (Arc::clone(&flight.node), flight.session(caller, &statement)?);
+    let registration = node.queries().begin(statement.text.clone(), &caller.principal);
+    let parameters = handle.parameters.clone();
+    let work = async move {
+        let parameters = Parameters::from_bytes(&parameters)?;
+        let (_, rows) = statement::run(&node, &session, &statement, &parameters, registration).await?;
+        rows.try_for_each(|_| futures::future::ready(Ok(()))).await
+    };
+    flight.run(work).await?;
+    // No statement changes single rows.
+    Ok(DoPutUpdateResult { record_count: 0 }.encode_to_vec().into())
+}
