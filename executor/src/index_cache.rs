@@ -1,4 +1,4 @@
-//! Index roots and pages in memory, bounded.
+//! Index roots and pages, and chunk indexes, in memory, bounded.
 //!
 //! A source's index is written once, and its number is never given twice, so that what is kept stays true
 //! for every catalog version. Columns are not kept: the store below has its own page cache.
@@ -14,6 +14,7 @@ use genomdb_layout::{
     catalog::SourceSummary,
     index::{IndexLine, IndexPage, IndexRoot},
     key::{Key, SourceId, TableId},
+    rows::{ChunkEntry, ChunkIndex},
 };
 use genomdb_storage::Storage;
 use parking_lot::Mutex;
@@ -31,6 +32,7 @@ pub(crate) struct IndexCache {
 struct Kept {
     roots: HashMap<SourceId, Arc<IndexRoot>>,
     pages: HashMap<(SourceId, u32), Arc<IndexPage>>,
+    chunks: HashMap<SourceId, Arc<ChunkIndex>>,
     /// What was kept first leaves first.
     order: VecDeque<(Name, usize)>,
     bytes: usize,
@@ -40,6 +42,7 @@ struct Kept {
 enum Name {
     Root(SourceId),
     Page(SourceId, u32),
+    Chunks(SourceId),
 }
 
 /// Bytes in memory of a block's entry with its directory: about thirty pages of twenty-four bytes.
@@ -78,6 +81,26 @@ impl IndexCache {
         Ok(root)
     }
 
+    /// Returns the chunks of a source of rows.
+    pub(crate) fn chunks(
+        &self,
+        storage: &Storage,
+        table: TableId,
+        source: &SourceSummary,
+    ) -> Result<Arc<ChunkIndex>, ExecutorError> {
+        if let Some(chunks) = self.kept.lock().chunks.get(&source.id) {
+            return Ok(Arc::clone(chunks));
+        }
+        let keys = source.index_root_keys(table);
+        let chunks = Arc::new(read(storage, &keys, "the catalog", ChunkIndex::from_bytes)?);
+        let mut kept = self.kept.lock();
+        kept.chunks.insert(source.id, Arc::clone(&chunks));
+        let columns = chunks.chunks.first().map_or(0, |chunk| chunk.pages.len());
+        let bytes = chunks.chunks.len() * (size_of::<ChunkEntry>() + columns * size_of::<u32>());
+        kept.remember(Name::Chunks(source.id), bytes, self.bytes_max);
+        Ok(chunks)
+    }
+
     /// Returns a page of a source's index.
     pub(crate) fn page(
         &self,
@@ -108,6 +131,7 @@ impl Kept {
             match name {
                 Name::Root(source) => drop(self.roots.remove(&source)),
                 Name::Page(source, page) => drop(self.pages.remove(&(source, page))),
+                Name::Chunks(source) => drop(self.chunks.remove(&source)),
             }
         }
     }

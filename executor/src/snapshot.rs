@@ -11,7 +11,10 @@ use genomdb_planner::{TableName, Tables};
 use genomdb_storage::Storage;
 use parking_lot::Mutex;
 
-use crate::{SYSTEM_DATASET, SystemTable, dataset::Dataset, index_cache::IndexCache, table::AlignmentTable};
+use crate::{
+    SYSTEM_DATASET, SystemTable, dataset::Dataset, index_cache::IndexCache, row_table::RowTable,
+    table::AlignmentTable,
+};
 
 /// A catalog version, and what was read of its tables.
 #[derive(Debug)]
@@ -50,8 +53,17 @@ impl Tables for SnapshotTables<'_> {
             return Some(provider_as_source(Arc::new(table.clone())));
         }
         let table = self.snapshot.catalog.table(&name.dataset, &name.name)?;
-        let dataset = (table.kind == TableKind::Alignments).then(|| self.snapshot.dataset(table))?;
-        Some(provider_as_source(Arc::new(AlignmentTable::new(dataset, self.pushdown))))
+        match table.kind {
+            TableKind::Alignments => {
+                let dataset = self.snapshot.dataset(table);
+                Some(provider_as_source(Arc::new(AlignmentTable::new(dataset, self.pushdown))))
+            }
+            TableKind::Rows => {
+                let (storage, cache) = (self.snapshot.storage.clone(), Arc::clone(&self.snapshot.cache));
+                Some(provider_as_source(Arc::new(RowTable::new(Arc::new(table.clone()), storage, cache))))
+            }
+            _ => None,
+        }
     }
 
     fn view(&self, name: &TableName) -> Option<String> {

@@ -28,8 +28,8 @@ pub use query::{
 };
 pub use statement::{
     Copy, CopySource, CopyTarget, Create, CreateKind, Describe, DescribeTarget, Drop, DropKind, Explain,
-    Kill, OptionEntry, OptionValue, OptionValueKind, Reset, SetVariable, Setting, Show, ShowObject, ShowWhat,
-    Statement, TableDefinition, Text,
+    Insert, Kill, OptionEntry, OptionValue, OptionValueKind, Reset, SetVariable, Setting, Show, ShowObject,
+    ShowWhat, Statement, TableDefinition, Text,
 };
 
 use crate::span::{At, Span};

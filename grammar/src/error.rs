@@ -177,10 +177,9 @@ fn found_at(text: &str, offset: usize, end: usize) -> (Option<String>, Span) {
 
 /// Statements of other databases, and what to write instead.
 const FOREIGN: &[(&str, &str)] = &[
-    ("INSERT", "rows come in by COPY table FROM 'file'"),
     ("UPDATE", "loaded rows are never changed; drop the source and load it anew"),
     ("DELETE", "rows go with their source: DROP SOURCE 'file' FROM table"),
-    ("MERGE", "rows come in by COPY table FROM 'file'"),
+    ("MERGE", "rows come in by COPY table FROM 'file', or INSERT INTO table"),
     ("TRUNCATE", "use DROP SOURCE or DROP TABLE"),
     ("ALTER", "tables take their columns from what is loaded"),
     ("BEGIN", "every statement is a transaction of its own"),
@@ -196,8 +195,8 @@ const FOREIGN: &[(&str, &str)] = &[
 ];
 
 const STATEMENTS: &[&str] = &[
-    "SELECT", "WITH", "VALUES", "FROM", "TABLE", "CREATE", "DROP", "COPY", "SHOW", "DESCRIBE", "EXPLAIN",
-    "SET", "RESET", "KILL",
+    "SELECT", "WITH", "VALUES", "FROM", "TABLE", "CREATE", "DROP", "INSERT", "COPY", "SHOW", "DESCRIBE",
+    "EXPLAIN", "SET", "RESET", "KILL",
 ];
 
 fn not_a_statement(text: &str, found: Option<String>, span: Span) -> ParseError {

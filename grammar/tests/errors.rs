@@ -308,16 +308,6 @@ fn what_is_missing_is_named() {
 #[test]
 fn statements_of_other_databases_get_advice() {
     check(
-        "INSERT INTO t VALUES (1)",
-        expect![[r#"
-        error: INSERT is not a statement of GQL
-         --> line 1, column 1
-          |
-        1 | INSERT INTO t VALUES (1)
-          | ^^^^^^ rows come in by COPY table FROM 'file'
-    "#]],
-    );
-    check(
         "delete from t",
         expect![[r#"
         error: DELETE is not a statement of GQL

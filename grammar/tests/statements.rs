@@ -104,6 +104,12 @@ fn statements() {
     check("CREATE TABLE t AS SELECT 1", "");
     check("CREATE DATASET IF NOT EXISTS d", "");
     check("CREATE REFERENCE r FROM 'r.fa' (naming ucsc)", "");
+    check("INSERT INTO d.t SELECT 1", "");
+    check("INSERT INTO t (a, \"B c\") VALUES (1, 'x'), (2, NULL)", "");
+    check("insert into t (select 1)", "INSERT INTO t (SELECT 1)");
+    check("INSERT INTO t (a) (SELECT 1)", "");
+    check("INSERT INTO t WITH x AS (SELECT 1) SELECT * FROM x", "");
+    check("INSERT INTO into SELECT 1", "");
     check("DROP TABLE IF EXISTS t CASCADE", "");
     check("DROP SOURCE 'a.bam' FROM t", "");
     check("DROP DATASET d", "");

@@ -13,6 +13,7 @@ pub use lease::LeaseEntry;
 pub use merge::{ContigConflict, MergedContigs, merge_contigs};
 pub use source::{JournalEntry, SourceEntry};
 
+use arrow_schema::{Schema, SchemaRef};
 use genomdb_genome::{
     Contigs,
     alignment::tag::{TagKey, TagType},
@@ -54,6 +55,9 @@ pub struct TableEntry {
     pub tags: Vec<(TagKey, Vec<TagType>)>,
     /// The loaded files, in order of their loads.
     pub sources: Vec<SourceSummary>,
+    /// The columns of a table of rows, as they were brought; empty for other kinds, whose columns follow from
+    /// what their files hold.
+    pub schema: SchemaRef,
 }
 
 /// What the rows of a table are.
@@ -67,6 +71,8 @@ pub enum TableKind {
     Features,
     /// Sequences: FASTA, FASTQ.
     Sequences,
+    /// Rows of any columns: sample sheets, results.
+    Rows,
 }
 
 /// A named query.
@@ -97,7 +103,7 @@ pub struct SourceSummary {
     pub loaded_at_ms: u64,
     /// xxh3-128 of its content: the same in a table means the same file.
     pub checksum: u128,
-    /// The bytes of its index root; [`SourceSummary::index_root_keys`] says where they lie.
+    /// The bytes of its index root, or of the chunk index of rows; [`SourceSummary::index_root_keys`] says where they lie.
     pub index_root_bytes: u32,
     /// The bytes of its [`SourceEntry`]; [`SourceSummary::entry_keys`] says where they lie.
     pub entry_bytes: u32,
@@ -152,15 +158,7 @@ impl Catalog {
     pub fn add_table(&mut self, dataset: &str, name: &str, kind: TableKind) -> &mut TableEntry {
         let id = TableId(self.next_table);
         self.next_table += 1;
-        self.tables.push(TableEntry {
-            id,
-            dataset: dataset.to_owned(),
-            name: name.to_owned(),
-            kind,
-            contigs: Contigs::default(),
-            tags: Vec::new(),
-            sources: Vec::new(),
-        });
+        self.tables.push(TableEntry::new(id, dataset, name, kind));
         let last = self.tables.len() - 1;
         self.tables.get_mut(last).expect("a table was pushed")
     }
@@ -173,6 +171,20 @@ impl Catalog {
 }
 
 impl TableEntry {
+    /// An empty table.
+    pub fn new(id: TableId, dataset: &str, name: &str, kind: TableKind) -> Self {
+        Self {
+            id,
+            dataset: dataset.to_owned(),
+            name: name.to_owned(),
+            kind,
+            contigs: Contigs::default(),
+            tags: Vec::new(),
+            sources: Vec::new(),
+            schema: SchemaRef::new(Schema::empty()),
+        }
+    }
+
     /// Returns the number of records of every source.
     pub fn records(&self) -> u64 {
         self.sources.iter().map(|source| source.records).sum()
@@ -199,7 +211,8 @@ impl TableEntry {
 
 impl TableKind {
     /// Every kind, in the order of the stored numbers.
-    pub(crate) const ALL: [Self; 4] = [Self::Alignments, Self::Variants, Self::Features, Self::Sequences];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Alignments, Self::Variants, Self::Features, Self::Sequences, Self::Rows];
 
     /// Returns the name that GQL uses.
     pub const fn name(self) -> &'static str {
@@ -208,6 +221,7 @@ impl TableKind {
             Self::Variants => "variants",
             Self::Features => "features",
             Self::Sequences => "sequences",
+            Self::Rows => "rows",
         }
     }
 }

@@ -25,6 +25,22 @@ pub enum LayoutError {
         /// What is wrong.
         reason: String,
     },
+    /// A column of a chunk of a table of rows is damaged.
+    #[error("column `{column}` is corrupt: {reason}")]
+    CorruptColumn {
+        /// The column's name.
+        column: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A table of rows cannot have a column.
+    #[error("column `{column}` cannot be stored: {reason}")]
+    UnusableColumn {
+        /// The column's name.
+        column: String,
+        /// Why.
+        reason: &'static str,
+    },
     /// A piece of a block, which the reader needs, was not given to it.
     #[error("block {block}: piece {piece} of column group {group} is missing")]
     MissingPiece {

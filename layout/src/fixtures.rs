@@ -2,7 +2,7 @@
 //!
 //! A fixture is never rewritten. A new format version gets a new one: run this test with `WRITE_FIXTURE=1`.
 
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::{collections::BTreeMap, fs, path::PathBuf, sync::Arc};
 
 use crate::{
     FORMAT_VERSION,
@@ -10,6 +10,11 @@ use crate::{
     catalog::{Catalog, ReadGroupEntry, SourceEntry, SourceSummary, TableKind},
     index::{IndexLine, IndexPage, IndexPageBuilder, IndexRoot, overlap},
     key::{Key, SourceId, TableId},
+    rows::{ChunkEntry, ChunkIndex, ChunkReader, encode_chunk},
+};
+use arrow_array::{
+    ArrayRef, DictionaryArray, Int64Array, ListArray, RecordBatch, StringArray,
+    types::{Float64Type, Int32Type},
 };
 use bytes::Bytes;
 use genomdb_genome::{
@@ -149,8 +154,72 @@ fn write() -> Values {
         .zip(cut(root.into()))
         .for_each(|(key, value)| put(key, value));
     summary.entry_keys(table.id).into_iter().zip(cut(entry.into())).for_each(|(key, value)| put(key, value));
+    write_rows(&mut catalog, &mut put);
     put(Key::Catalog, catalog.to_bytes().into());
     values
+}
+
+/// Rows of plain, nested and dictionary columns, in two chunks.
+fn rows() -> [RecordBatch; 2] {
+    let text = |row: i64| (row % 7 != 0).then(|| format!("sample {}", row % 5));
+    let batch = |rows: std::ops::Range<i64>| {
+        let numbers = Int64Array::from_iter(rows.clone().map(|row| (row % 3 != 0).then_some(row * row)));
+        let texts = StringArray::from_iter(rows.clone().map(text));
+        let keys: DictionaryArray<Int32Type> = texts.iter().collect();
+        let items = ListArray::from_iter_primitive::<Float64Type, _, _>(
+            rows.map(|row| (row % 4 != 0).then(|| (0..row % 4).map(move |n| Some((row * n) as f64 / 8.0)))),
+        );
+        let arrays: [(&str, ArrayRef); 4] = [
+            ("number", Arc::new(numbers)),
+            ("text", Arc::new(texts)),
+            ("key", Arc::new(keys)),
+            ("items", Arc::new(items)),
+        ];
+        RecordBatch::try_from_iter_with_nullable(arrays.map(|(name, array)| (name, array, true))).unwrap()
+    };
+    [batch(0..300), batch(300..450)]
+}
+
+/// Writes a table of rows as an ingest would.
+fn write_rows(catalog: &mut Catalog, put: &mut dyn FnMut(Key, Bytes)) {
+    let source = catalog.take_source_id();
+    let table = catalog.add_table("main", "samples", TableKind::Rows);
+    let [first, second] = rows();
+    let mut index = ChunkIndex::default();
+    for (number, batch) in [&first, &second].into_iter().enumerate() {
+        let chunk = encode_chunk(batch).unwrap();
+        for (piece, value) in (0..).zip(chunk.pieces) {
+            put(Key::Chunk(ChunkEntry::key(table.id, source, number as u32, piece)), value);
+        }
+        index.chunks.push(chunk.entry);
+    }
+    table.schema = first.schema();
+    let stored = index.to_bytes();
+    let mut summary = summary(source, 450, 0, stored.len(), 0);
+    summary.bytes = index.chunks.iter().map(ChunkEntry::bytes).sum();
+    let keys = summary.index_root_keys(table.id);
+    keys.into_iter().zip(cut(stored.into())).for_each(|(key, value)| put(key, value));
+    table.sources.push(summary);
+}
+
+/// Reads the rows back, from the catalog on.
+fn read_rows(values: &Values) -> Vec<RecordBatch> {
+    let catalog = Catalog::from_bytes(&get(values, [Key::Catalog])).unwrap();
+    let table = catalog.table("main", "samples").unwrap();
+    let summary = &table.sources[0];
+    let index = ChunkIndex::from_bytes(&get(values, summary.index_root_keys(table.id))).unwrap();
+    assert_eq!(index.rows(), summary.records);
+    let chunks = (0..).zip(&index.chunks).map(|(number, entry)| {
+        let mut reader = ChunkReader::new(entry);
+        for piece in entry.pieces(0..entry.pages.len()) {
+            let key = Key::Chunk(ChunkEntry::key(table.id, summary.id, number, piece));
+            reader.insert(piece, values[&key.to_bytes()].clone());
+        }
+        let columns = table.schema.fields().iter().enumerate();
+        let columns = columns.map(|(index, field)| reader.column(index, field).unwrap()).collect();
+        RecordBatch::try_new(table.schema.clone(), columns).unwrap()
+    });
+    chunks.collect()
 }
 
 fn get(values: &Values, keys: impl IntoIterator<Item = Key>) -> Vec<u8> {
@@ -221,6 +290,7 @@ fn a_table_comes_back() {
     let (found, expected) = (read(&values, None), records());
     assert!(found.iter().eq(expected.iter()));
     assert!(values.keys().is_sorted());
+    assert_eq!(read_rows(&values), rows());
     let all = Interval::ALL;
     let regions = RegionSet::from_iter([(ContigId(1), all)]);
     assert_eq!(read(&values, Some(&regions)).len(), 400);
@@ -242,5 +312,8 @@ fn every_version_stays_readable() {
     for version in 1..=FORMAT_VERSION {
         let values = parse(&fs::read(path(version)).unwrap());
         assert!(read(&values, None).iter().eq(expected.iter()), "version {version}");
+        if version >= 2 {
+            assert_eq!(read_rows(&values), rows(), "version {version}");
+        }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! `kind · table · contig · start · source · block · group · piece`, each big-endian. A contig is its number
 //! in the table's dictionary, `u32::MAX` for the reads without one, which so come last. A start is stored
-//! plus one, so that a record without a position (start -1) comes first in its contig.
+//! plus one, so that a record without a position (start -1) comes first in its contig. Rows without places
+//! lie in chunks, `kind · table · source · chunk · piece`, in the order in which they came.
 
 use genomdb_genome::ContigId;
 
@@ -59,6 +60,8 @@ pub enum Key {
         /// The source.
         source: SourceId,
     },
+    /// A piece of a chunk of a table of rows.
+    Chunk(ChunkKey),
 }
 
 /// The key of an index page.
@@ -97,6 +100,19 @@ pub struct BlockKey {
     pub piece: u16,
 }
 
+/// The key of a piece of a chunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ChunkKey {
+    /// The table.
+    pub table: TableId,
+    /// The source.
+    pub source: SourceId,
+    /// The number of the chunk in its source: the order in which the rows came.
+    pub chunk: u32,
+    /// The number of the piece.
+    pub piece: u16,
+}
+
 const CATALOG: u8 = 1;
 const SOURCE: u8 = 2;
 const JOURNAL: u8 = 3;
@@ -104,6 +120,7 @@ const INDEX_ROOT: u8 = 4;
 const INDEX_PAGE: u8 = 5;
 const BLOCK: u8 = 6;
 const LEASE: u8 = 7;
+const CHUNK: u8 = 8;
 
 /// The contig of a key: `u32::MAX` for the reads without one.
 pub fn contig_number(contig: Option<ContigId>) -> u32 {
@@ -147,6 +164,11 @@ impl Key {
                 out.extend_from_slice(&key.piece.to_be_bytes());
             }
             Self::Lease { table, source } => put_head(&mut out, LEASE, table, source),
+            Self::Chunk(key) => {
+                put_head(&mut out, CHUNK, key.table, key.source);
+                out.extend_from_slice(&key.chunk.to_be_bytes());
+                out.extend_from_slice(&key.piece.to_be_bytes());
+            }
         }
         out
     }
@@ -193,6 +215,12 @@ impl Key {
                 piece: u16::from_be_bytes(array(rest)?),
             }),
             LEASE => Self::Lease { table, source: source()? },
+            CHUNK => Self::Chunk(ChunkKey {
+                table,
+                source: source()?,
+                chunk: u32::from_be_bytes(array(rest)?),
+                piece: u16::from_be_bytes(array(rest)?),
+            }),
             _ => return None,
         })
     }
@@ -218,7 +246,7 @@ pub fn journal_prefix(table: TableId, source: SourceId) -> Vec<u8> {
 /// Returns the bytes with which the keys of a table begin, one for each kind of key.
 pub fn table_prefixes(table: TableId) -> Vec<Vec<u8>> {
     let prefix = |kind: u8| [&[kind][..], &table.0.to_be_bytes()].concat();
-    [SOURCE, JOURNAL, INDEX_ROOT, INDEX_PAGE, BLOCK].map(prefix).to_vec()
+    [SOURCE, JOURNAL, INDEX_ROOT, INDEX_PAGE, BLOCK, CHUNK].map(prefix).to_vec()
 }
 
 impl BlockKey {
@@ -226,6 +254,15 @@ impl BlockKey {
     pub fn prefix(&self) -> Vec<u8> {
         let mut bytes = Key::Block(*self).to_bytes();
         bytes.truncate(bytes.len() - 4);
+        bytes
+    }
+}
+
+impl ChunkKey {
+    /// Returns the bytes with which every piece of this chunk begins.
+    pub fn prefix(&self) -> Vec<u8> {
+        let mut bytes = Key::Chunk(*self).to_bytes();
+        bytes.truncate(bytes.len() - 2);
         bytes
     }
 }
@@ -288,6 +325,9 @@ mod tests {
                     page,
                     piece
                 })),
+            (table.clone(), source.clone(), any::<u32>(), any::<u16>()).prop_map(
+                |(table, source, chunk, piece)| Key::Chunk(ChunkKey { table, source, chunk, piece })
+            ),
             (table, contig, start, source, any::<u32>(), any::<u16>(), any::<u16>()).prop_map(
                 |(table, contig, start, source, block, group, piece)| Key::Block(BlockKey {
                     table,

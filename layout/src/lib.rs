@@ -3,6 +3,7 @@
 //! - [`key`]: bytes whose order is genomic order.
 //! - [`block`]: a few thousand records of one source and one contig, each column a page of its own.
 //! - [`index`]: which blocks may hold a record that overlaps a region, and where their pages lie.
+//! - [`rows`]: the chunks of tables of plain rows, whose columns are of any Arrow type.
 //! - [`catalog`]: datasets, tables and sources.
 //!
 //! `docs/on-disk-format.md` describes the bytes; [`FORMAT_VERSION`] guards them. Bytes that are read are
@@ -18,6 +19,7 @@ mod fixtures;
 pub mod index;
 pub mod key;
 mod page;
+pub mod rows;
 mod version;
 
 pub use error::LayoutError;

@@ -36,11 +36,13 @@ pub(crate) enum Encoding {
     QualityScores = 4,
     /// [`names`].
     Names = 5,
+    /// An Arrow array of a table of rows: `rows/array.rs`.
+    Array = 6,
 }
 
 impl Encoding {
     fn from_code(code: u8) -> Option<Self> {
-        [Self::Integers, Self::Texts, Self::Bases, Self::QualityScores, Self::Names]
+        [Self::Integers, Self::Texts, Self::Bases, Self::QualityScores, Self::Names, Self::Array]
             .into_iter()
             .find(|encoding| *encoding as u8 == code)
     }

@@ -6,13 +6,12 @@ use bytes::Bytes;
 use genomdb_genome::alignment::tag::{TagKey, TagType};
 use genomdb_layout::{
     block::{self, EncodedBlock, Piece},
-    catalog::JournalEntry,
     index::{IndexLine, IndexPageBuilder, IndexRoot},
     key::Key,
 };
 use genomdb_storage::WriteBatch;
 
-use crate::target::Target;
+use crate::{journal::JournaledWriter, target::Target};
 
 /// What was written of a load.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +30,7 @@ pub(crate) struct Written {
 
 /// Packs blocks that come in order.
 pub(crate) struct Collector<'a> {
+    target: &'a Target,
     writer: JournaledWriter<'a>,
     page: IndexPageBuilder,
     written: Written,
@@ -39,16 +39,8 @@ pub(crate) struct Collector<'a> {
 impl<'a> Collector<'a> {
     /// Gives each write of about `write_bytes` to `send`.
     pub(crate) fn new(target: &'a Target, write_bytes: usize, send: &'a mut dyn FnMut(WriteBatch)) -> Self {
-        let writer = JournaledWriter {
-            target,
-            write_bytes: write_bytes as u64,
-            send,
-            batch: WriteBatch::new(),
-            prefixes: Vec::new(),
-            next_part: 0,
-            value_bytes: 0,
-        };
-        Self { writer, page: IndexPageBuilder::default(), written: Written::default() }
+        let writer = JournaledWriter::new(target.table, target.source, write_bytes, send);
+        Self { target, writer, page: IndexPageBuilder::default(), written: Written::default() }
     }
 
     pub(crate) fn push(&mut self, block: EncodedBlock) {
@@ -56,7 +48,7 @@ impl<'a> Collector<'a> {
         self.written.records += u64::from(entry.records);
         self.written.blocks += 1;
         self.written.tags_seen.extend(tags_seen);
-        let target = self.writer.target;
+        let target = self.target;
         self.writer.begin(entry.first_key(target.table, target.source).prefix());
         for (group, pieces) in groups {
             for (number, value) in (0..).zip(pieces) {
@@ -75,21 +67,19 @@ impl<'a> Collector<'a> {
         if !self.page.is_empty() {
             self.finish_page();
         }
-        let Target { table, source, ref entry, .. } = *self.writer.target;
+        let Target { table, source, ref entry, .. } = *self.target;
         let root = Bytes::from(self.written.index.to_bytes());
         self.written.index_root_bytes = root.len();
         let roots = (0..).zip(block::cut(root));
         self.writer.put_pieces(roots.map(|(piece, value)| (Key::IndexRoot { table, source, piece }, value)));
         let entries = (0..).zip(block::cut(entry.clone()));
         self.writer.put_pieces(entries.map(|(piece, value)| (Key::Source { table, source, piece }, value)));
-        self.writer.flush();
-        self.written.bytes = self.writer.value_bytes;
-        self.written.journal_parts = self.writer.next_part;
+        (self.written.bytes, self.written.journal_parts) = self.writer.finish();
         self.written
     }
 
     fn finish_page(&mut self) {
-        let Target { table, source, .. } = *self.writer.target;
+        let Target { table, source, .. } = *self.target;
         let lines = &mut self.written.index.lines;
         let page = self.page.finish();
         let bytes = Bytes::from(page.to_bytes());
@@ -97,58 +87,5 @@ impl<'a> Collector<'a> {
         let line = IndexLine::new(&page, lines.len() as u32, bytes.len());
         self.writer.put_pieces(line.keys(table, source).into_iter().zip(block::cut(bytes)));
         lines.push(line);
-    }
-}
-
-/// Gathers puts into writes; each write names in a journal entry what it puts.
-pub(crate) struct JournaledWriter<'a> {
-    target: &'a Target,
-    write_bytes: u64,
-    send: &'a mut dyn FnMut(WriteBatch),
-    batch: WriteBatch,
-    prefixes: Vec<Vec<u8>>,
-    next_part: u32,
-    value_bytes: u64,
-}
-
-impl JournaledWriter<'_> {
-    /// Begins a group of keys that one prefix names.
-    fn begin(&mut self, prefix: Vec<u8>) {
-        self.prefixes.push(prefix);
-    }
-
-    fn put(&mut self, key: Key, value: Bytes) {
-        self.value_bytes += value.len() as u64;
-        self.batch.put(key.to_bytes(), value);
-        // A block of long reads may be larger than a write: its next write names it again.
-        if self.batch.bytes() >= self.write_bytes {
-            let prefix = self.prefixes.last().cloned();
-            self.flush();
-            self.prefixes.extend(prefix);
-        }
-    }
-
-    fn put_pieces(&mut self, pieces: impl IntoIterator<Item = (Key, Bytes)>) {
-        for (key, value) in pieces {
-            self.begin(key.to_bytes());
-            self.put(key, value);
-        }
-    }
-
-    fn flush(&mut self) {
-        let puts = std::mem::take(&mut self.batch);
-        let prefixes = std::mem::take(&mut self.prefixes);
-        if puts.is_empty() {
-            return;
-        }
-        let Target { table, source, .. } = *self.target;
-        // LOAD-2: the write itself carries the entry that names it, and where the keys of a write lie in
-        // several ranges, those that it names first are written first.
-        let key = JournalEntry::key(table, source, self.next_part);
-        let mut batch = WriteBatch::new();
-        batch.put(key.to_bytes(), JournalEntry { prefixes }.to_bytes());
-        batch.append(puts);
-        self.next_part += 1;
-        (self.send)(batch);
     }
 }

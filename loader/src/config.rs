@@ -34,6 +34,10 @@ pub struct Config {
     pub writes_in_flight: usize,
     /// How large a block grows.
     pub block: BlockConfig,
+    /// Bytes of rows, before they are compressed, at which a chunk of a table of rows is written.
+    ///
+    /// Default: 1 MiB. Bounds: 1..=64 MiB.
+    pub chunk_bytes: usize,
 }
 
 impl Default for Config {
@@ -46,6 +50,7 @@ impl Default for Config {
             write_bytes: 8 << 20,
             writes_in_flight: 2,
             block: BlockConfig::default(),
+            chunk_bytes: 1 << 20,
         }
     }
 }
@@ -57,6 +62,7 @@ impl Config {
         self.memory_bytes = self.memory_bytes.clamp(1, 256 << 30);
         self.batch_bytes = self.batch_bytes.clamp(1, 1 << 30);
         self.write_bytes = self.write_bytes.clamp(1, 32 << 20);
+        self.chunk_bytes = self.chunk_bytes.clamp(1, 64 << 20);
         self.writes_in_flight = self.writes_in_flight.clamp(1, 16);
         self
     }

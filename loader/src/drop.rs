@@ -1,8 +1,9 @@
 //! `DROP SOURCE` and `DROP TABLE`: first out of sight, then off the disk.
 
 use genomdb_layout::{
-    catalog::{Catalog, JournalEntry, SourceSummary, TableEntry},
+    catalog::{Catalog, JournalEntry, SourceSummary, TableEntry, TableKind},
     key::{Key, SourceId, TableId},
+    rows::ChunkEntry,
 };
 use genomdb_storage::{Condition, Storage, WriteBatch};
 
@@ -29,6 +30,14 @@ pub struct Garbage {
 }
 
 impl Garbage {
+    pub(crate) fn new(
+        storage: &Storage,
+        catalog_version: u64,
+        sources: Vec<(TableId, SourceId, Live)>,
+    ) -> Self {
+        Self { storage: storage.clone(), catalog_version, sources }
+    }
+
     /// Returns the first catalog version that does not show what was dropped.
     ///
     /// As soon as no reader has an older one, it may be collected.
@@ -65,7 +74,7 @@ pub fn drop_source(
     let catalog = read_catalog(storage)?;
     let (entry, summary) = find_source(&catalog, dataset, table, source)?;
     let (table_id, source_id) = (entry.id, summary.id);
-    let sources = vec![mark(storage, table_id, summary)?];
+    let sources = vec![mark(storage, entry, summary)?];
     let (catalog, ()) = change_catalog(storage, |catalog, transaction| {
         transaction.conditions.extend(leases(&sources));
         // Found by number: another source may have got the name meanwhile.
@@ -75,7 +84,7 @@ pub fn drop_source(
         known.sources.retain(|known| known.id != source_id);
         if known.sources.len() == before { Err(unknown_source(known, source)) } else { Ok(()) }
     })?;
-    Ok(Garbage { storage: storage.clone(), catalog_version: catalog.version, sources })
+    Ok(Garbage::new(storage, catalog.version, sources))
 }
 
 /// Removes a table with all its sources. Blocks.
@@ -94,7 +103,7 @@ pub fn drop_table(storage: &Storage, dataset: &str, table: &str) -> Result<Garba
         marked.retain(|(table, _, _)| *table == id);
         for summary in &entry.sources {
             if !marked.iter().any(|(_, source, _)| *source == summary.id) {
-                marked.push(mark(storage, id, summary)?);
+                marked.push(mark(storage, entry, summary)?);
             }
         }
         let (catalog, dropped) = change_catalog(storage, |catalog, transaction| {
@@ -110,49 +119,65 @@ pub fn drop_table(storage: &Storage, dataset: &str, table: &str) -> Result<Garba
             Ok(all)
         })?;
         if dropped {
-            let catalog_version = catalog.version;
-            return Ok(Garbage { storage: storage.clone(), catalog_version, sources: marked });
+            return Ok(Garbage::new(storage, catalog.version, marked));
         }
     }
 }
 
 /// Writes down what belongs to a source, while it is still there: if it goes, the journal names it.
-fn mark(
+pub(crate) fn mark(
     storage: &Storage,
-    table: TableId,
+    table: &TableEntry,
     summary: &SourceSummary,
 ) -> Result<(TableId, SourceId, Live), LoadError> {
-    /// Names in one journal entry: deleting what they name is one write.
-    const PREFIXES_MAX: usize = 256;
-    let source = summary.id;
+    let (table, kind, source) = (table.id, table.kind, summary.id);
     let live = Live::drop_of(storage, table, source)?;
     let stored = Stored { storage: storage.clone(), table, source };
-    let root = stored.root(summary)?;
-    let mut part = 0;
-    let mut write = |prefixes: &[Vec<u8>]| {
-        let mut batch = WriteBatch::new();
-        let entry = JournalEntry { prefixes: prefixes.to_vec() };
-        batch.put(JournalEntry::key(table, source, part).to_bytes(), entry.to_bytes());
-        part += 1;
-        storage.write_blocking(batch)
-    };
-    for line in &root.lines {
-        let page = stored.page(line)?;
-        let blocks = page.entries().map(|entry| entry.first_key(table, source).prefix());
-        for prefixes in blocks.collect::<Vec<_>>().chunks(PREFIXES_MAX) {
-            write(prefixes)?;
+    let mut journal = Marks { storage, table, source, part: 0 };
+    let mut pages = Vec::new();
+    if kind == TableKind::Rows {
+        let count = stored.chunk_index(summary)?.chunks.len();
+        // No source has more chunks than a key can number.
+        let chunks = (0..count as u32).map(|chunk| ChunkEntry::key(table, source, chunk, 0).prefix());
+        journal.write(chunks)?;
+    } else {
+        for line in &stored.root(summary)?.lines {
+            let page = stored.page(line)?;
+            journal.write(page.entries().map(|entry| entry.first_key(table, source).prefix()))?;
+            pages.extend(line.keys(table, source));
         }
     }
-    let pages = root.lines.iter().flat_map(|line| line.keys(table, source));
-    let rest = pages.chain(summary.index_root_keys(table)).chain(summary.entry_keys(table));
-    for prefixes in rest.map(Key::to_bytes).collect::<Vec<_>>().chunks(PREFIXES_MAX) {
-        write(prefixes)?;
-    }
+    let rest = pages.into_iter().chain(summary.index_root_keys(table)).chain(summary.entry_keys(table));
+    journal.write(rest.map(Key::to_bytes))?;
     Ok((table, source, live))
 }
 
+/// The journal of a drop.
+struct Marks<'a> {
+    storage: &'a Storage,
+    table: TableId,
+    source: SourceId,
+    part: u32,
+}
+
+impl Marks<'_> {
+    fn write(&mut self, prefixes: impl Iterator<Item = Vec<u8>>) -> Result<(), LoadError> {
+        /// Names in one journal entry: deleting what they name is one write.
+        const PREFIXES_MAX: usize = 256;
+        for prefixes in prefixes.collect::<Vec<_>>().chunks(PREFIXES_MAX) {
+            let mut batch = WriteBatch::new();
+            let entry = JournalEntry { prefixes: prefixes.to_vec() };
+            let key = JournalEntry::key(self.table, self.source, self.part);
+            batch.put(key.to_bytes(), entry.to_bytes());
+            self.part += 1;
+            self.storage.write_blocking(batch)?;
+        }
+        Ok(())
+    }
+}
+
 /// LOAD-3: a drop takes effect only while nobody may collect its journal.
-fn leases(sources: &[(TableId, SourceId, Live)]) -> impl Iterator<Item = Condition> {
+pub(crate) fn leases(sources: &[(TableId, SourceId, Live)]) -> impl Iterator<Item = Condition> {
     sources.iter().filter_map(|(_, _, live)| live.lease()).map(Lease::is_held)
 }
 

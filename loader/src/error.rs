@@ -6,7 +6,7 @@ use genomdb_formats::FormatError;
 use genomdb_layout::{LayoutError, catalog::TableKind};
 use genomdb_storage::StorageError;
 
-use crate::ContigMismatch;
+use crate::{ColumnMismatch, ContigMismatch};
 
 /// A load or a change of the catalog failed; nothing of it is visible.
 #[derive(Debug, thiserror::Error)]
@@ -112,7 +112,43 @@ pub enum LoadError {
         /// The table or view.
         table: String,
         /// What it is.
-        found: NotAlignments,
+        found: OtherKind,
+    },
+    /// Rows do not go there.
+    #[error("`{dataset}.{table}` is {found}, rows cannot be added to it")]
+    NotRows {
+        /// The dataset.
+        dataset: String,
+        /// The table or view.
+        table: String,
+        /// What it is.
+        found: OtherKind,
+    },
+    /// A table that is to be made is there already.
+    #[error("table `{dataset}.{table}` exists already")]
+    TableExists {
+        /// The dataset.
+        dataset: String,
+        /// The name.
+        table: String,
+    },
+    /// The columns of rows contradict the table's.
+    #[error("the rows do not fit table `{dataset}.{table}`: {source}")]
+    Columns {
+        /// The dataset.
+        dataset: String,
+        /// The table.
+        table: String,
+        /// What contradicts what.
+        source: Box<ColumnMismatch>,
+    },
+    /// A row takes more bytes than a table can hold at one place.
+    #[error("row {row} cannot be stored: {source}")]
+    Row {
+        /// The number of the row, from 1.
+        row: u64,
+        /// What is wrong.
+        source: LayoutError,
     },
     /// The table was dropped, made anew or given contradicting contigs while the load ran.
     #[error("table `{dataset}.{table}` was changed by somebody else during the load; load again")]
@@ -157,16 +193,16 @@ pub enum LoadError {
     Cancelled,
 }
 
-/// What stands where a table of alignments is needed.
+/// What stands where a table of one kind is needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NotAlignments {
+pub enum OtherKind {
     /// A table of another kind.
     Table(TableKind),
     /// A view.
     View,
 }
 
-impl std::fmt::Display for NotAlignments {
+impl std::fmt::Display for OtherKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Table(kind) => write!(f, "a table of {}", kind.name()),

@@ -4,6 +4,8 @@
 //! Nothing is visible before the last write, and that is one change of the catalog; what a load wrote and
 //! never published is named by its journal, and [`collect_leftovers`] removes it.
 //!
+//! [`ingest()`] does the same with record batches, for tables of rows.
+//!
 //! Everything here blocks: an async caller runs it on a thread that may.
 
 mod batch;
@@ -11,14 +13,17 @@ mod cancel;
 mod catalog;
 mod checksum;
 mod collect;
+mod columns;
 mod config;
 mod contigs;
 mod cut;
 mod drop;
 mod encode;
 mod error;
+mod ingest;
 mod input;
 mod intake;
+mod journal;
 mod lease;
 mod leftovers;
 mod live;
@@ -35,10 +40,12 @@ mod target;
 
 pub use cancel::CancelToken;
 pub use catalog::{change_catalog, read_catalog};
+pub use columns::ColumnMismatch;
 pub use config::Config;
 pub use contigs::ContigMismatch;
 pub use drop::{Garbage, drop_source, drop_table};
-pub use error::{LoadError, NotAlignments};
+pub use error::{LoadError, OtherKind};
+pub use ingest::{IngestMode, IngestReport, IngestRequest, ingest};
 pub use leftovers::collect_leftovers;
 pub use load::load;
 pub use progress::{Phase, Progress};

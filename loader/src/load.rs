@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use genomdb_formats::{AlignmentReader, Format, Header, OpenOptions};
+use genomdb_layout::catalog::{MergedContigs, SourceEntry};
 use genomdb_storage::Storage;
 
 use crate::{
@@ -66,6 +67,7 @@ struct Job<'a> {
     sample: Option<String>,
     target: Target,
     reservation: Reservation,
+    contigs: MergedContigs,
     cancel: &'a CancelToken,
     reporter: Reporter<'a>,
 }
@@ -86,8 +88,9 @@ impl<'a> Job<'a> {
         let reader = input.open(&options, false)?;
         let (header, format) = (reader.header().clone(), reader.format());
         let to = Destination { dataset: &dataset, table: &table, file: &path };
-        let reservation = reserve(storage, to, &header)?;
-        let entry = reservation.entry(&header).to_bytes().into();
+        let (reservation, contigs) = reserve(storage, to, &header)?;
+        let entry = SourceEntry { header: header.text.clone(), contigs: contigs.ids.clone() };
+        let entry = entry.to_bytes().into();
         let Reservation { table: table_id, source, .. } = reservation;
         let target = Target { file: path, storage: storage.clone(), table: table_id, source, entry };
         let reporter = Reporter::new(on_progress);
@@ -104,6 +107,7 @@ impl<'a> Job<'a> {
             sample,
             target,
             reservation,
+            contigs,
             cancel,
             reporter,
         };
@@ -134,6 +138,7 @@ impl<'a> Job<'a> {
         Finished {
             to: Destination { dataset: &self.dataset, table: &self.table, file: &self.target.file },
             reservation: &self.reservation,
+            contigs: &self.contigs,
             header: &self.header,
             format: self.format,
             written,
@@ -165,7 +170,7 @@ impl<'a> Job<'a> {
     /// Goes well if the file is sorted, whatever its header says.
     fn write_as_it_comes(&mut self, reader: AlignmentReader) -> Result<(Written, Content), Stop> {
         let pool = Pool::default();
-        let mut intake = Intake::new(reader, &self.reservation.contigs.ids, self.config.batch_bytes);
+        let mut intake = Intake::new(reader, &self.contigs.ids, self.config.batch_bytes);
         let mut next = || {
             let batch = intake.next_batch(&pool)?;
             intake.report(Phase::Loading, &mut self.reporter);
@@ -180,7 +185,7 @@ impl<'a> Job<'a> {
 
     fn write_sorted(&mut self, reader: AlignmentReader) -> Result<(Written, Content), LoadError> {
         let pool = Pool::default();
-        let mut intake = Intake::new(reader, &self.reservation.contigs.ids, self.config.batch_bytes);
+        let mut intake = Intake::new(reader, &self.contigs.ids, self.config.batch_bytes);
         let sort_config = SortConfig {
             order: Order::Place,
             folder: self.config.spill_folder.clone(),

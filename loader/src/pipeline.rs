@@ -19,7 +19,7 @@ use std::{
 };
 
 use genomdb_layout::block::{AlignmentBlockBuilder, BlockConfig, EncodedBlock};
-use genomdb_storage::WriteBatch;
+use genomdb_storage::{Storage, WriteBatch};
 
 use crate::{
     CancelToken, Config, LoadError,
@@ -78,7 +78,7 @@ pub(crate) fn write_blocks(
         let writes = Arc::new(Mutex::new(writes));
         for _ in 0..config.writes_in_flight.max(1) {
             let writes = writes.clone();
-            scope.spawn(move || write_batches(&writes, target, failure));
+            scope.spawn(move || write_batches(&writes, &target.storage, failure));
         }
         drop(writes);
         let collector = scope.spawn(move || collect(&blocks, &permit, &write, target, config, failure));
@@ -176,9 +176,10 @@ fn collect(
     if failure.is_set() { Written::default() } else { collector.finish() }
 }
 
-fn write_batches(writes: &Mutex<Receiver<WriteBatch>>, target: &Target, failure: &Failure) {
+/// Writes what comes until the channel closes or anything fails.
+pub(crate) fn write_batches(writes: &Mutex<Receiver<WriteBatch>>, storage: &Storage, failure: &Failure) {
     while let Some(batch) = receive(writes, failure) {
-        if let Err(error) = target.storage.write_blocking(batch) {
+        if let Err(error) = storage.write_blocking(batch) {
             return failure.set(error.into());
         }
     }
@@ -192,23 +193,23 @@ fn receive<T>(queue: &Mutex<Receiver<T>>, failure: &Failure) -> Option<T> {
 
 /// The first failure of any stage.
 #[derive(Debug, Default)]
-struct Failure {
+pub(crate) struct Failure {
     is_set: AtomicBool,
     first: Mutex<Option<Stop>>,
 }
 
 impl Failure {
-    fn set(&self, stop: Stop) {
+    pub(crate) fn set(&self, stop: Stop) {
         let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
         first.get_or_insert(stop);
         self.is_set.store(true, Ordering::Release);
     }
 
-    fn is_set(&self) -> bool {
+    pub(crate) fn is_set(&self) -> bool {
         self.is_set.load(Ordering::Acquire)
     }
 
-    fn take(&self) -> Option<Stop> {
+    pub(crate) fn take(&self) -> Option<Stop> {
         self.first.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }

@@ -4,7 +4,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use genomdb_formats::{Format, Header};
 use genomdb_genome::alignment::tag::{TagKey, TagType};
-use genomdb_layout::catalog::{Catalog, JournalEntry, ReadGroupEntry, SourceSummary, TableEntry, TableKind};
+use genomdb_layout::catalog::{
+    Catalog, JournalEntry, MergedContigs, ReadGroupEntry, SourceSummary, TableEntry, TableKind,
+};
 use genomdb_storage::Storage;
 
 use crate::{
@@ -19,6 +21,7 @@ use crate::{
 pub(crate) struct Finished<'a> {
     pub(crate) to: Destination<'a>,
     pub(crate) reservation: &'a Reservation,
+    pub(crate) contigs: &'a MergedContigs,
     pub(crate) header: &'a Header,
     pub(crate) format: Format,
     pub(crate) written: &'a Written,
@@ -48,6 +51,12 @@ pub(crate) fn publish(storage: &Storage, load: &Finished<'_>) -> Result<String, 
     Ok(name)
 }
 
+/// The time of the machine's clock, in milliseconds since 1970.
+pub(crate) fn now_ms() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
+}
+
 impl Finished<'_> {
     fn add_to(&self, catalog: &mut Catalog) -> Result<String, LoadError> {
         let known = self.to.find(catalog)?;
@@ -57,7 +66,7 @@ impl Finished<'_> {
             Some(table) => table.id == self.reservation.table,
             None => !self.reservation.table_exists,
         };
-        if !same_table || contigs.ids != self.reservation.contigs.ids {
+        if !same_table || contigs.ids != self.contigs.ids {
             let (dataset, table) = (self.to.dataset.to_owned(), self.to.table.to_owned());
             return Err(LoadError::TableChanged { dataset, table });
         }
@@ -83,15 +92,7 @@ impl Finished<'_> {
     }
 
     fn new_table(&self) -> TableEntry {
-        TableEntry {
-            id: self.reservation.table,
-            dataset: self.to.dataset.to_owned(),
-            name: self.to.table.to_owned(),
-            kind: TableKind::Alignments,
-            contigs: Default::default(),
-            tags: Vec::new(),
-            sources: Vec::new(),
-        }
+        TableEntry::new(self.reservation.table, self.to.dataset, self.to.table, TableKind::Alignments)
     }
 
     fn check_duplicate(&self, table: &TableEntry) -> Result<(), LoadError> {
@@ -127,7 +128,6 @@ impl Finished<'_> {
 
     fn summary(&self, name: &str) -> SourceSummary {
         let narrow = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let sample = |sample: Option<&str>| self.sample.or(sample).map(str::to_owned);
         let groups = self.header.read_groups.iter();
         let read_groups: Vec<_> = groups
@@ -145,7 +145,7 @@ impl Finished<'_> {
             format: self.format.to_string(),
             records: self.written.records,
             bytes: self.written.index.bytes(),
-            loaded_at_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
+            loaded_at_ms: now_ms(),
             checksum: self.checksum,
             index_root_bytes: narrow(self.written.index_root_bytes),
             entry_bytes: narrow(self.entry_bytes),

@@ -5,13 +5,13 @@ use std::vec;
 use genomdb_genome::{Contigs, alignment::Records};
 use genomdb_layout::{
     block::{BlockEntry, RowRanges},
-    catalog::{Catalog, SourceEntry, SourceSummary, TableEntry},
+    catalog::{Catalog, SourceEntry, SourceSummary, TableEntry, TableKind},
     index::IndexLine,
 };
 use genomdb_storage::Storage;
 
 use crate::{
-    CancelToken, Config, LoadError,
+    CancelToken, Config, LoadError, OtherKind,
     batch::{Batch, Ordinals, Pool},
     drop::find_source,
     sort::{self, Order, SortConfig, Sorted},
@@ -37,7 +37,7 @@ pub struct SourceReader {
 ///
 /// # Errors
 ///
-/// If there is no such source, the storage fails, or what is stored is damaged.
+/// If there is no such source, its table is not of alignments, the storage fails, or what is stored is damaged.
 pub fn read_source(
     storage: &Storage,
     catalog: &Catalog,
@@ -46,8 +46,12 @@ pub fn read_source(
     source: &str,
     config: Config,
 ) -> Result<SourceReader, LoadError> {
-    let (table, summary) = find_source(catalog, dataset, table, source)?;
-    SourceReader::open(storage, table, summary, config)
+    let (entry, summary) = find_source(catalog, dataset, table, source)?;
+    if entry.kind != TableKind::Alignments {
+        let (dataset, table, found) = (dataset.to_owned(), table.to_owned(), OtherKind::Table(entry.kind));
+        return Err(LoadError::WrongKind { dataset, table, found });
+    }
+    SourceReader::open(storage, entry, summary, config)
 }
 
 impl SourceReader {

@@ -2,7 +2,7 @@
 
 use genomdb_formats::Header;
 use genomdb_layout::{
-    catalog::{Catalog, MergedContigs, SourceEntry, TableEntry, TableKind},
+    catalog::{Catalog, MergedContigs, TableEntry, TableKind},
     key::{SourceId, TableId},
 };
 use genomdb_storage::Storage;
@@ -11,19 +11,18 @@ use crate::{
     LoadError,
     catalog::change_catalog,
     contigs::reconcile,
-    error::NotAlignments,
+    error::OtherKind,
     lease::Lease,
     live::{self, Live},
 };
 
-/// What a load will write to; nobody collects its blocks as long as this lives.
+/// What a load will write to; nobody collects what it wrote as long as this lives.
 #[derive(Debug)]
 pub(crate) struct Reservation {
     pub(crate) table: TableId,
     pub(crate) source: SourceId,
     /// Whether the table was there already.
     pub(crate) table_exists: bool,
-    pub(crate) contigs: MergedContigs,
     pub(crate) live: Live,
 }
 
@@ -37,36 +36,46 @@ pub(crate) struct Destination<'a> {
 }
 
 /// Checks the contigs of a file against its table's and takes the numbers.
-///
-/// Only the counters of the catalog change: nothing is visible yet.
 pub(crate) fn reserve(
     storage: &Storage,
     to: Destination<'_>,
     header: &Header,
-) -> Result<Reservation, LoadError> {
+) -> Result<(Reservation, MergedContigs), LoadError> {
+    take_numbers(storage, (to.dataset, to.table), |catalog| {
+        let known = to.find(catalog)?;
+        Ok((known.map(|table| table.id), to.reconcile(known, header)?))
+    })
+}
+
+/// Takes the numbers of table and source; `check` finds the table and says what the caller wants to know of it.
+///
+/// Only the counters of the catalog change: nothing is visible yet.
+pub(crate) fn take_numbers<T>(
+    storage: &Storage,
+    (dataset, table): (&str, &str),
+    check: impl Fn(&Catalog) -> Result<(Option<TableId>, T), LoadError>,
+) -> Result<(Reservation, T), LoadError> {
     let _reserving = live::reserving();
     let (_, reserved) = change_catalog(storage, |catalog, transaction| {
-        let known = to.find(catalog)?;
-        let contigs = to.reconcile(known, header)?;
-        let known = known.map(|table| table.id);
+        let (known, checked) = check(catalog)?;
         let in_the_making = match known {
-            None => live::table_in_the_making(storage, to.dataset, to.table)?,
+            None => live::table_in_the_making(storage, dataset, table)?,
             Some(_) => None,
         };
-        let table = known.or(in_the_making).unwrap_or_else(|| {
+        let id = known.or(in_the_making).unwrap_or_else(|| {
             catalog.next_table += 1;
             TableId(catalog.next_table - 1)
         });
         let source = catalog.take_source_id();
-        let makes = known.is_none().then(|| (to.dataset.to_owned(), to.table.to_owned()));
+        let makes = known.is_none().then(|| (dataset.to_owned(), table.to_owned()));
         // Written with the numbers: there is no moment in which others could take them for a leftover.
-        let lease = storage.is_shared().then(|| Lease::new(table, source, makes.clone()));
+        let lease = storage.is_shared().then(|| Lease::new(id, source, makes.clone()));
         if let Some(lease) = &lease {
             lease.put(storage, &mut transaction.batch);
         }
-        Ok(((table, source, makes, lease), known.is_some(), contigs))
+        Ok(((id, source, makes, lease), known.is_some(), checked))
     })?;
-    let ((table, source, makes, lease), table_exists, contigs) = reserved;
+    let ((table, source, makes, lease), table_exists, checked) = reserved;
     let live = Live::load(storage, table, source, makes, lease);
     // A clock that is wrong is found now, not when hours of work are to be published.
     if let Some(lease) = live.lease()
@@ -74,7 +83,7 @@ pub(crate) fn reserve(
     {
         return Err(LoadError::LeaseLost);
     }
-    Ok(Reservation { table, source, table_exists, contigs, live })
+    Ok((Reservation { table, source, table_exists, live }, checked))
 }
 
 impl Destination<'_> {
@@ -88,10 +97,10 @@ impl Destination<'_> {
             Err(LoadError::WrongKind { dataset, table, found })
         };
         if catalog.view(self.dataset, self.table).is_some() {
-            return wrong(NotAlignments::View);
+            return wrong(OtherKind::View);
         }
         match catalog.table(self.dataset, self.table) {
-            Some(table) if table.kind != TableKind::Alignments => wrong(NotAlignments::Table(table.kind)),
+            Some(table) if table.kind != TableKind::Alignments => wrong(OtherKind::Table(table.kind)),
             found => Ok(found),
         }
     }
@@ -110,12 +119,5 @@ impl Destination<'_> {
             table: self.table.to_owned(),
             source: Box::new(source),
         })
-    }
-}
-
-impl Reservation {
-    /// Returns what is stored of the file besides its records.
-    pub(crate) fn entry(&self, header: &Header) -> SourceEntry {
-        SourceEntry { header: header.text.clone(), contigs: self.contigs.ids.clone() }
     }
 }

@@ -6,6 +6,7 @@ use genomdb_layout::{
     catalog::{SourceEntry, SourceSummary},
     index::{IndexLine, IndexPage, IndexRoot},
     key::{Key, SourceId, TableId},
+    rows::ChunkIndex,
 };
 use genomdb_storage::Storage;
 
@@ -23,6 +24,11 @@ impl Stored {
     pub(crate) fn root(&self, summary: &SourceSummary) -> Result<IndexRoot, LoadError> {
         let bytes = self.joined(&summary.index_root_keys(self.table), "the index root")?;
         Ok(IndexRoot::from_bytes(&bytes)?)
+    }
+
+    pub(crate) fn chunk_index(&self, summary: &SourceSummary) -> Result<ChunkIndex, LoadError> {
+        let bytes = self.joined(&summary.index_root_keys(self.table), "the chunk index")?;
+        Ok(ChunkIndex::from_bytes(&bytes)?)
     }
 
     pub(crate) fn entry(&self, summary: &SourceSummary) -> Result<SourceEntry, LoadError> {

@@ -4,6 +4,7 @@ pub(crate) mod copy;
 pub(crate) mod create;
 pub(crate) mod describe;
 pub(crate) mod drop;
+pub(crate) mod insert;
 pub(crate) mod kill;
 pub(crate) mod set;
 pub(crate) mod show;

@@ -75,7 +75,7 @@ pub async fn run(
 }
 
 /// Cancels a load whose future is dropped.
-struct CancelOnDrop(CancelToken);
+pub(crate) struct CancelOnDrop(pub(crate) CancelToken);
 
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {

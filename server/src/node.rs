@@ -237,6 +237,11 @@ impl Node {
         &self.catalogs
     }
 
+    /// The same, for work that outlives the statement.
+    pub(crate) fn catalogs_shared(&self) -> Arc<CatalogStore> {
+        Arc::clone(&self.catalogs)
+    }
+
     /// Returns the executor with the settings that the sessions of a user begin with.
     pub(crate) fn executor_of(&self, user: &str) -> Executor {
         self.users.get(user).unwrap_or(&self.executor).clone()

@@ -94,7 +94,12 @@ async fn begin(
             command::describe::run(node, session, statement, describe).await
         }
         ast::Statement::Show(show) => command::show::run(node, session, show, registration).await,
-        ast::Statement::Create(create) => command::create::run(node, session, statement, create).await,
+        ast::Statement::Create(create) => {
+            command::create::run(node, session, statement, create, registration).await
+        }
+        ast::Statement::Insert(insert) => {
+            command::insert::run(node, session, statement, insert, registration).await
+        }
         ast::Statement::Drop(drop) => command::drop::run(node, drop).await,
         ast::Statement::Copy(copy) => command::copy::run(node, copy, observer, registration).await,
         ast::Statement::Set(set) => command::set::set(session, set),
@@ -261,6 +266,19 @@ async fn rows(
     let running = executor.start(&planned, registration.usage())?;
     let rows = Box::pin(PinnedStream { stream: running.stream, _pin: pin });
     Ok(Begun::Rows(rows, permit, options))
+}
+
+/// Starts a planned query whose rows go to a table; it holds its turn as long as the permit lives.
+pub(crate) async fn start(
+    node: &Node,
+    session: &Session,
+    prepared: &genomdb_executor::Prepared,
+    (pin, registration): (CatalogPin, &mut Registration),
+) -> Result<(SendableRecordBatchStream, Permit), QueryError> {
+    match rows(node, session, prepared, None, (pin, registration)).await? {
+        Begun::Rows(rows, permit, _) => Ok((rows, permit)),
+        Begun::Answer(_) => Err(QueryError::invalid("the query has no rows")),
+    }
 }
 
 /// A stream that keeps what it reads from being collected.

@@ -148,14 +148,18 @@ impl Session {
         }
     }
 
-    /// Refuses what the role does not allow.
+    /// Refuses a statement that the role does not allow.
     pub(crate) fn allow(&self, statement: &ast::Statement) -> Result<(), QueryError> {
-        let needed = needed(statement);
+        self.require(needed(statement), "this statement")
+    }
+
+    /// Refuses what needs a higher role; `what` is the subject of the message.
+    pub(crate) fn require(&self, needed: Role, what: &str) -> Result<(), QueryError> {
         let Principal { name, role } = &self.principal;
         if *role >= needed {
             return Ok(());
         }
-        Err(QueryError::denied(format!("{name} is a {role}; this statement needs a {needed}")))
+        Err(QueryError::denied(format!("{name} is a {role}; {what} needs a {needed}")))
     }
 }
 
@@ -177,7 +181,7 @@ fn needed(statement: &ast::Statement) -> Role {
         | ast::Statement::Reset(_)
         // Whose query it is decides further.
         | ast::Statement::Kill(_) => Role::Reader,
-        ast::Statement::Create(_) | ast::Statement::Drop(_) => Role::Writer,
+        ast::Statement::Create(_) | ast::Statement::Drop(_) | ast::Statement::Insert(_) => Role::Writer,
         // It reads files of the server.
         ast::Statement::Copy(_) => Role::Admin,
     }

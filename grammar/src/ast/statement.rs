@@ -12,6 +12,8 @@ pub enum Statement {
     Create(Create),
     /// `DROP …`
     Drop(Drop),
+    /// `INSERT …`
+    Insert(Insert),
     /// `COPY …`
     Copy(Copy),
     /// `SHOW …`
@@ -35,6 +37,7 @@ impl Statement {
             Statement::Query(query) => query.at,
             Statement::Create(create) => create.at,
             Statement::Drop(drop) => drop.at,
+            Statement::Insert(insert) => insert.at,
             Statement::Copy(copy) => copy.at,
             Statement::Show(show) => show.at,
             Statement::Describe(describe) => describe.at,
@@ -130,6 +133,19 @@ pub enum DropKind {
         /// Its table.
         table: Name,
     },
+}
+
+/// `INSERT INTO t (a, b) query`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Insert {
+    /// The table to which rows are added.
+    pub table: Name,
+    /// The columns that the query gives; none is all of them, in their order.
+    pub columns: Vec<Ident>,
+    /// What gives the rows; also `VALUES …`.
+    pub query: Box<Query>,
+    /// Where it stands.
+    pub at: At,
 }
 
 /// `COPY …`

@@ -3,8 +3,8 @@
 use super::{Build, Result, has};
 use crate::ast::{
     Copy, CopySource, CopyTarget, Create, CreateKind, Describe, DescribeTarget, Drop, DropKind, Explain,
-    Kill, OptionEntry, OptionValue, OptionValueKind, Reset, SetVariable, Setting, Show, ShowObject, ShowWhat,
-    Statement, TableDefinition, Text,
+    Insert, Kill, OptionEntry, OptionValue, OptionValueKind, Reset, SetVariable, Setting, Show, ShowObject,
+    ShowWhat, Statement, TableDefinition, Text,
 };
 use crate::parser::{Node, Rule};
 
@@ -15,6 +15,7 @@ impl Build<'_> {
             Rule::query => Ok(Statement::Query(Box::new(self.query(node)?))),
             Rule::create => Ok(Statement::Create(self.create(node)?)),
             Rule::drop => Ok(Statement::Drop(self.drop(node)?)),
+            Rule::insert => Ok(Statement::Insert(self.insert(node)?)),
             Rule::copy => Ok(Statement::Copy(self.copy(node)?)),
             Rule::show => Ok(Statement::Show(self.show(node)?)),
             Rule::describe => Ok(Statement::Describe(self.describe(node)?)),
@@ -135,6 +136,23 @@ impl Build<'_> {
             DropKind::Reference(name, cascade)
         };
         Ok(Drop { if_exists, kind, at })
+    }
+
+    fn insert(&self, node: Node<'_>) -> Result<Insert> {
+        let at = self.at(&node);
+        let (mut table, mut columns, mut query) = (None, Vec::new(), None);
+        for kid in node.clone().into_inner() {
+            match kid.as_rule() {
+                Rule::name => table = Some(self.name(kid)),
+                Rule::column_list => columns = self.idents(kid),
+                Rule::query => query = Some(Box::new(self.query(kid)?)),
+                _ => {}
+            }
+        }
+        match (table, query) {
+            (Some(table), Some(query)) => Ok(Insert { table, columns, query, at }),
+            _ => self.confused(&node),
+        }
     }
 
     fn copy(&self, node: Node<'_>) -> Result<Copy> {

@@ -5,8 +5,8 @@ use std::fmt::{self, Display, Formatter};
 use super::{Quoted, list, parenthesised};
 use crate::ast::{
     Copy, CopySource, CopyTarget, Create, CreateKind, Describe, DescribeTarget, Drop, DropKind, Explain,
-    Kill, Name, OptionEntry, OptionValue, OptionValueKind, Reset, SetVariable, Setting, Show, ShowObject,
-    ShowWhat, Statement, TableDefinition, Text,
+    Insert, Kill, Name, OptionEntry, OptionValue, OptionValueKind, Reset, SetVariable, Setting, Show,
+    ShowObject, ShowWhat, Statement, TableDefinition, Text,
 };
 
 impl Display for Statement {
@@ -15,6 +15,7 @@ impl Display for Statement {
             Statement::Query(query) => query.fmt(f),
             Statement::Create(create) => create.fmt(f),
             Statement::Drop(drop) => drop.fmt(f),
+            Statement::Insert(insert) => insert.fmt(f),
             Statement::Copy(copy) => copy.fmt(f),
             Statement::Show(show) => show.fmt(f),
             Statement::Describe(describe) => describe.fmt(f),
@@ -75,6 +76,17 @@ impl Display for Create {
                 options(f, entries)
             }
         }
+    }
+}
+
+impl Display for Insert {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "INSERT INTO {} ", self.table)?;
+        if !self.columns.is_empty() {
+            parenthesised(f, &self.columns)?;
+            f.write_str(" ")?;
+        }
+        self.query.fmt(f)
     }
 }
 

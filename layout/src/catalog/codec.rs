@@ -12,6 +12,7 @@ use crate::{
     cursor::{Cursor, put_bytes, put_varint},
     envelope,
     key::{SourceId, TableId},
+    rows::{put_schema, read_schema},
 };
 
 const WHAT: &str = "catalog";
@@ -77,6 +78,9 @@ fn put_table(out: &mut Vec<u8>, table: &TableEntry) {
         put_tag_column(out, TagColumn { key: *key, kind: *kind, occurrence: 0 });
     });
     put_list(out, &table.sources, put_source);
+    if table.kind == TableKind::Rows {
+        put_schema(out, &table.schema);
+    }
 }
 
 fn read_table(cursor: &mut Cursor<'_>) -> Result<TableEntry, LayoutError> {
@@ -93,10 +97,13 @@ fn read_table(cursor: &mut Cursor<'_>) -> Result<TableEntry, LayoutError> {
         })
     })?;
     let contigs = Contigs::new(contigs).map_err(|_| cursor.corrupt("a contig stands twice"))?;
-    let mut table = TableEntry { id, dataset, name, kind, contigs, tags: Vec::new(), sources: Vec::new() };
+    let mut table = TableEntry { contigs, ..TableEntry::new(id, &dataset, &name, kind) };
     let tags = read_list(cursor, |cursor| tag_column(cursor).map(|column| (column.key, column.kind)))?;
     table.merge_tags(tags);
     table.sources = read_list(cursor, read_source)?;
+    if table.kind == TableKind::Rows {
+        table.schema = read_schema(cursor)?;
+    }
     Ok(table)
 }
 

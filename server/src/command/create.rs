@@ -1,10 +1,15 @@
 //! `CREATE`: tables, views and datasets.
 
+use arrow::datatypes::Schema;
+use datafusion::{execution::SendableRecordBatchStream, physical_plan::stream::RecordBatchStreamAdapter};
 use genomdb_grammar::ast::{Create, CreateKind, Ident, Query, TableDefinition};
 use genomdb_layout::catalog::{Catalog, TableKind, ViewEntry};
 
 use super::qualified;
-use crate::{Answer, Node, QueryError, Session, Statement};
+use crate::{
+    Answer, IngestMode, IngestRequest, Node, QueryError, Session, Statement, queries::Registration,
+    query::start,
+};
 
 /// Makes what the statement asks for.
 pub(crate) async fn run(
@@ -12,6 +17,7 @@ pub(crate) async fn run(
     session: &Session,
     statement: &Statement,
     create: &Create,
+    registration: &mut Registration,
 ) -> Result<Answer, QueryError> {
     let at = create.at.0;
     let message = match &create.kind {
@@ -44,9 +50,8 @@ pub(crate) async fn run(
             node.catalogs().update(|catalog| create_dataset(catalog, create)).await?;
             "CREATE DATASET"
         }
-        CreateKind::Table(TableDefinition::Query(_)) => {
-            return Err(QueryError::at(at, "CREATE TABLE … AS is not part of this version")
-                .with_hint("CREATE VIEW keeps a query, COPY … FROM loads a file"));
+        CreateKind::Table(TableDefinition::Query(query)) => {
+            return create_from(node, session, statement, (create, query), registration).await;
         }
         CreateKind::Reference(..) => {
             return Err(QueryError::at(at, "references are not part of this version"));
@@ -55,12 +60,49 @@ pub(crate) async fn run(
     Ok(Answer::Done(message.to_owned()))
 }
 
+/// Makes a table of rows of what a query yields.
+async fn create_from(
+    node: &Node,
+    session: &Session,
+    statement: &Statement,
+    (create, query): (&Create, &Query),
+    registration: &mut Registration,
+) -> Result<Answer, QueryError> {
+    if create.temporary {
+        return Err(QueryError::at(create.at.0, "temporary tables are not part of this version"));
+    }
+    let (dataset, table) = qualified(&create.name)?;
+    let pin = node.pin_catalog().await?;
+    // What is wrong with the name is said before the query runs.
+    if !create.or_replace && !is_free(pin.catalog(), create, &dataset, &table)? {
+        return Ok(Answer::Done("CREATE TABLE".to_owned()));
+    }
+    let executor = session.executor();
+    let prepared = executor.prepare(pin.catalog(), query, &statement.text)?;
+    let (rows, _turn) = start(node, session, &prepared, (pin, &mut *registration)).await?;
+    let mode = if create.or_replace { IngestMode::Replace } else { IngestMode::Create };
+    let request = IngestRequest { dataset, table, mode };
+    // Stopped, the ingest is dropped, and so takes back what it wrote.
+    let count = registration.unless_stopped(node.ingest(session, request, nullable(rows))).await?;
+    Ok(Answer::Done(format!("CREATE TABLE {count}")))
+}
+
+/// Lets every column hold NULL: that these rows have none is no promise for those that come later.
+fn nullable(rows: SendableRecordBatchStream) -> SendableRecordBatchStream {
+    let schema = rows.schema();
+    let fields = schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true));
+    let schema = Schema::new_with_metadata(fields.collect::<Vec<_>>(), schema.metadata().clone());
+    Box::pin(RecordBatchStreamAdapter::new(schema.into(), rows))
+}
+
 fn table_kind(kind: &Ident) -> Result<TableKind, QueryError> {
     match kind.value.to_ascii_lowercase().as_str() {
         "alignments" | "reads" => Ok(TableKind::Alignments),
         "variants" | "features" | "sequences" => {
             Err(QueryError::at(kind.at.0, format!("tables of {} are not part of this version", kind.value)))
         }
+        "rows" => Err(QueryError::at(kind.at.0, "a table of rows takes its columns from a query")
+            .with_hint("CREATE TABLE name AS SELECT …")),
         _ => Err(QueryError::at(kind.at.0, format!("`{}` is not a kind of table", kind.value))
             .with_hint("CREATE TABLE name TYPE ALIGNMENTS")),
     }

@@ -48,6 +48,7 @@ pub(crate) fn table(catalog: &Catalog, name: &Name) -> Result<Answer, QueryError
     let table = find_table(catalog, name)?;
     match table.kind {
         TableKind::Alignments => schema(&genomdb_genome::schema::alignment::schema(&table.tags)),
+        TableKind::Rows => schema(&table.schema),
         other => {
             Err(QueryError::at(name.at.0, format!("tables of {} are not part of this version", other.name())))
         }

@@ -181,7 +181,8 @@ fn show_contigs(tables: &[&TableEntry]) -> Result<Answer, QueryError> {
 /// The header lines of every source, as they stood in its file.
 async fn show_header(node: &Node, tables: &[&TableEntry]) -> Result<Answer, QueryError> {
     let (mut names, mut lines) = (Vec::new(), Vec::new());
-    for (table, source) in sources(tables) {
+    // Rows came without a header.
+    for (table, source) in sources(tables).filter(|(_, source)| source.entry_bytes > 0) {
         let keys = source.entry_keys(table.id).into_iter().map(|key| key.to_bytes().into()).collect();
         let pieces = node.storage().batch_get(keys).await?;
         let bytes = pieces.into_iter().flatten().fold(Vec::new(), |mut bytes, piece| {
