@@ -21,7 +21,7 @@ use genomdb_storage::Storage;
 use parking_lot::Mutex;
 
 use crate::{
-    AlignmentScanExec, Config, QueryOptions, SystemTable, Usage,
+    AlignmentScanExec, Config, QueryOptions, RowScanExec, SystemTable, Usage,
     index_cache::IndexCache,
     session::{self, Setting},
     snapshot::{Snapshot, SnapshotTables},
@@ -74,9 +74,11 @@ fn bytes(plan: &Arc<dyn ExecutionPlan>) -> Option<u64> {
     if plan.is::<NestedLoopJoinExec>() || plan.is::<CrossJoinExec>() {
         return None;
     }
-    let own = match plan.downcast_ref::<AlignmentScanExec>() {
-        Some(scan) => scan.bytes().ok()?,
-        None => 0,
+    let scans = (plan.downcast_ref::<AlignmentScanExec>(), plan.downcast_ref::<RowScanExec>());
+    let own = match scans {
+        (Some(scan), _) => scan.bytes().ok()?,
+        (None, Some(scan)) => scan.gets().1,
+        (None, None) => 0,
     };
     plan.children().into_iter().try_fold(own, |sum, child| Some(sum.saturating_add(bytes(child)?)))
 }

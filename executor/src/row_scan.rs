@@ -23,6 +23,8 @@ use genomdb_layout::{
 };
 use genomdb_storage::Storage;
 
+use crate::usage::Usage;
+
 /// Below this many chunks a scan is not worth dividing, and its rows leave in the order in which they came.
 const PARTITION_CHUNKS_MIN: usize = 8;
 
@@ -94,7 +96,7 @@ impl RowScanExec {
     }
 
     /// How many values are got, and their bytes.
-    fn gets(&self) -> (usize, u64) {
+    pub(crate) fn gets(&self) -> (usize, u64) {
         let entries = || self.chunks.iter().filter_map(ChunkGet::entry);
         let columns = || self.columns.iter().copied();
         let gets = entries().map(|entry| entry.pieces(columns()).len()).sum();
@@ -172,6 +174,9 @@ impl ExecutionPlan for RowScanExec {
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        if partition == 0 {
+            Usage::of(&context).plan_blocks(self.chunks.len() as u64, self.chunks_known as u64);
+        }
         stream::execute(self, partition, &context)
     }
 

@@ -1,6 +1,7 @@
 //! The ingest path: record batches that a client sends, or a query yields, become rows of a table.
 
-use datafusion::execution::SendableRecordBatchStream;
+use arrow::array::RecordBatch;
+use datafusion::{error::DataFusionError, execution::SendableRecordBatchStream};
 use futures::StreamExt;
 use genomdb_loader::{CancelToken, IngestReport, LoadError};
 use tokio::sync::mpsc;
@@ -38,7 +39,7 @@ impl Node {
         &self,
         session: &Session,
         request: IngestRequest,
-        mut batches: SendableRecordBatchStream,
+        batches: SendableRecordBatchStream,
     ) -> Result<u64, QueryError> {
         session.require(Role::Writer, "an ingest")?;
         let running = self.begin_load().await;
@@ -64,29 +65,7 @@ impl Node {
             }
             Ok(report)
         });
-        let mut failed = None;
-        loop {
-            let batch = tokio::select! {
-                biased;
-                // The ingest has failed, and says why below.
-                () = sender.closed() => break,
-                batch = batches.next() => batch,
-            };
-            match batch.transpose() {
-                Ok(Some(batch)) => drop(sender.send(Ok(Some(batch))).await),
-                Ok(None) => {
-                    // It may hold rows that the new ones replace.
-                    drop(batches);
-                    drop(sender.send(Ok(None)).await);
-                    break;
-                }
-                Err(error) => {
-                    failed = Some(error);
-                    break;
-                }
-            }
-        }
-        drop(sender);
+        let failed = feed(batches, sender).await;
         let result: Result<IngestReport, LoadError> =
             work.await.unwrap_or_else(|failure| match failure.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
@@ -96,6 +75,31 @@ impl Node {
         match (failed, result) {
             (Some(error), Err(LoadError::Cancelled)) => Err(error.into()),
             (_, result) => Ok(result?.rows),
+        }
+    }
+}
+
+/// What goes from the stream to the store; `None` is the end.
+type Item = Result<Option<RecordBatch>, LoadError>;
+
+/// Sends the batches of a stream; returns the error that ended it.
+async fn feed(mut batches: SendableRecordBatchStream, sender: mpsc::Sender<Item>) -> Option<DataFusionError> {
+    loop {
+        let batch = tokio::select! {
+            biased;
+            // The ingest has failed, and says itself why.
+            () = sender.closed() => return None,
+            batch = batches.next() => batch,
+        };
+        match batch.transpose() {
+            Ok(Some(batch)) => drop(sender.send(Ok(Some(batch))).await),
+            Ok(None) => {
+                // It may hold rows that the new ones replace.
+                drop(batches);
+                drop(sender.send(Ok(None)).await);
+                return None;
+            }
+            Err(error) => return Some(error),
         }
     }
 }

@@ -31,7 +31,10 @@ use genomdb_layout::{
 };
 
 use super::{ChunkGet, RowScanExec};
-use crate::error::{ExecutorError, HexKey};
+use crate::{
+    error::{ExecutorError, HexKey},
+    usage::Usage,
+};
 
 /// Chunks that one batched get reads at most.
 const UNIT_CHUNKS_MAX: usize = 16;
@@ -49,7 +52,7 @@ pub(super) fn execute(
 ) -> Result<SendableRecordBatchStream> {
     let schema = scan.schema();
     let baseline = BaselineMetrics::new(&scan.metrics, partition);
-    let reader = Arc::new(Reader::new(scan, partition));
+    let reader = Arc::new(Reader::new(scan, partition, Usage::of(context)));
     let memory = MemoryConsumer::new(format!("scan of {}", scan.table.name)).register(context.memory_pool());
     // A limit is met by the first chunks as a rule: nothing is read ahead for it.
     let depth = if scan.limit.is_some() { 1 } else { UNITS_IN_FLIGHT };
@@ -132,13 +135,15 @@ struct Reader {
     chunks: Count,
     gets: Count,
     bytes: Count,
+    /// Of the whole query.
+    usage: Arc<Usage>,
 }
 
 impl Reader {
-    fn new(scan: &RowScanExec, partition: usize) -> Self {
+    fn new(scan: &RowScanExec, partition: usize, usage: Arc<Usage>) -> Self {
         let counter = |name: &'static str| MetricBuilder::new(&scan.metrics).counter(name, partition);
         let (chunks, gets, bytes) = (counter("chunks_read"), counter("gets"), counter("bytes_scanned"));
-        Self { schema: scan.schema(), scan: scan.clone(), chunks, gets, bytes }
+        Self { schema: scan.schema(), scan: scan.clone(), chunks, gets, bytes, usage }
     }
 
     /// Reads chunks, all their values with one get. Blocks.
@@ -162,6 +167,11 @@ impl Reader {
         };
         self.chunks.add(chunks.len());
         self.gets.add(keys.len());
+        let bytes: usize = values.iter().flatten().map(Bytes::len).sum();
+        self.bytes.add(bytes);
+        self.usage.read_bytes(bytes as u64)?;
+        let rows: usize = chunks.iter().map(|(get, ..)| get.rows()).sum();
+        self.usage.read_blocks(chunks.len() as u64, rows as u64);
         let mut values = keys.iter().zip(values);
         let mut batches = Vec::with_capacity(chunks.len());
         for (get, entry, pieces) in chunks {
@@ -170,7 +180,6 @@ impl Reader {
                 let missing =
                     || ExecutorError::Missing { key: HexKey(key.to_vec()), named_by: "a chunk index" };
                 let value = value.ok_or_else(missing)?;
-                self.bytes.add(value.len());
                 reader.insert(piece, value);
             }
             batches.push(self.decode(get, entry, &reader)?);

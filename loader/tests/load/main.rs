@@ -6,5 +6,6 @@ mod conflicts;
 mod dropping;
 mod faults;
 mod fixture;
+mod ingesting;
 mod leases;
 mod round_trip;
