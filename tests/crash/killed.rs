@@ -16,7 +16,7 @@ use crate::fixture::{dump, key_count, load_from, load_text, open, sam, sources};
 const CHILD: &str = "GENOMDB_CRASH_TEST_CHILD";
 
 /// Tells the parent that the load has come a step further, and waits until it may go on, or is killed.
-fn step() {
+pub(crate) fn step() {
     println!("step");
     let mut answer = String::new();
     io::stdin().read_line(&mut answer).unwrap();
@@ -43,16 +43,17 @@ fn child() {
     println!("loaded");
 }
 
-fn start_child(folder: &Path) -> Child {
+/// Starts a test of this program as a process of its own, on a folder.
+pub(crate) fn start_child(test: &str, variable: &str, folder: &Path) -> Child {
     let mut command = Command::new(env::current_exe().unwrap());
-    command.args(["--exact", "killed::child", "--nocapture"]).env(CHILD, folder);
+    command.args(["--exact", test, "--nocapture"]).env(variable, folder);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
 }
 
 /// Lets the child go so many steps and kills it; tells whether it had loaded, and how far it came.
 ///
 /// At each step the child waits for us, but its threads that encode and write do not.
-fn kill_after(mut child: Child, steps: usize) -> (bool, usize) {
+pub(crate) fn kill_after(mut child: Child, steps: usize) -> (bool, usize) {
     let (stdout, mut stdin) = (child.stdout.take().unwrap(), child.stdin.take().unwrap());
     let (mut seen, mut loaded) = (0, false);
     for line in BufReader::new(stdout).lines() {
@@ -87,7 +88,8 @@ fn check(sorted: bool, seed: u64) {
     let mut leftovers = 0;
     for round in 0..5 {
         // The text has some 100 pieces, and some steps are of other phases.
-        let (loaded, seen) = kill_after(start_child(folder), random.random_range(1..100));
+        let (loaded, seen) =
+            kill_after(start_child("killed::child", CHILD, folder), random.random_range(1..100));
         let storage = open(folder);
         let context = format!("seed {seed}, round {round}, killed at step {seen}");
         if sources(&storage) == ["earlier", "late"] {

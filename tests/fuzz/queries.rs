@@ -26,6 +26,7 @@ const TEXTS: &[&str] = &[
     "SELECT * FROM NEAREST(a, b, k => 3) AS n JOIN DEPTH(reads, region => 'chr1:1-100') ON n.x = 2",
     "CREATE TABLE IF NOT EXISTS d.reads TYPE ALIGNMENTS",
     "CREATE OR REPLACE VIEW v AS SELECT 1",
+    "INSERT INTO d.samples (name, age) VALUES ('a', 1), ('b', NULL)",
     "COPY reads FROM 'a.bam' (REFERENCE 'b.fa', THREADS 4, FORCE true)",
     "COPY (SELECT * FROM reads) TO 'a.sam' (FORMAT sam)",
     "EXPLAIN ANALYZE FORMAT json SELECT 1; DROP TABLE IF EXISTS reads",

@@ -3,19 +3,32 @@
 //! The changes are made to the payloads, beneath checksums and compression, where no accident gets but a
 //! mistake of the writer does.
 
+use std::sync::Arc;
+
+use arrow_array::{
+    ArrayRef, BooleanArray, DictionaryArray, Int32Array, ListArray, RecordBatch, RunArray, StringArray,
+    StringViewArray, StructArray,
+    types::{Int8Type, Int32Type},
+};
 use genomdb_genome::{Contig, ContigId, Contigs, alignment::Records};
 use genomdb_layout::{
     block::{AlignmentBlockBuilder, BlockConfig, EncodedBlock},
     catalog::{Catalog, JournalEntry, ReadGroupEntry, SourceEntry, SourceSummary, TableKind, ViewEntry},
     index::{IndexLine, IndexPageBuilder, IndexRoot},
     key::{Key, SourceId, TableId},
+    rows::{ChunkEntry, ChunkIndex, encode_chunk},
 };
 
 use crate::{check, example_reader, mutation::mutated, targets};
 
 /// Takes the frame off a stored structure, and its compression.
 fn payload(bytes: &[u8]) -> Vec<u8> {
-    let mut rest = &bytes[7..];
+    blob(&bytes[6..])
+}
+
+/// Takes off the compression.
+fn blob(bytes: &[u8]) -> Vec<u8> {
+    let mut rest = &bytes[1..];
     let mut varint = || {
         let length = rest.iter().position(|byte| *byte < 0x80).unwrap() + 1;
         let value = rest[..length].iter().rev().fold(0, |value, byte| value << 7 | usize::from(byte & 0x7f));
@@ -23,7 +36,7 @@ fn payload(bytes: &[u8]) -> Vec<u8> {
         value
     };
     let length = varint();
-    let payload = if bytes[6] == 0 {
+    let payload = if bytes[0] == 0 {
         rest.to_vec()
     } else {
         let compressed = varint();
@@ -129,11 +142,63 @@ fn changed_blocks_and_what_the_index_says_of_them() {
     check(300, targets::decode_block, |random| mutated(&inputs, random));
 }
 
+/// Six rows of types that hold others, and the input of `decode_chunk` that each is.
+fn arrays() -> Vec<Vec<u8>> {
+    let texts =
+        || Arc::new(StringArray::from(vec![Some("a"), None, Some("é"), Some(""), Some("b"), Some("a")]));
+    let lists = ListArray::from_iter_primitive::<Int32Type, _, _>(
+        (0..6).map(|row| (row != 1).then(|| (0..row).map(|n| (n != 2).then_some(n)))),
+    );
+    let views = StringViewArray::from_iter_values((0..6).map(|row| "a text of some length".repeat(row)));
+    let keys: DictionaryArray<Int8Type> = texts().iter().collect();
+    let runs = RunArray::<Int32Type>::try_new(&Int32Array::from(vec![2, 6]), &Int32Array::from(vec![7, 8]));
+    let structs = StructArray::try_from(vec![
+        ("text", texts() as ArrayRef),
+        ("list", Arc::new(lists.clone()) as ArrayRef),
+        ("key", Arc::new(keys.clone()) as ArrayRef),
+    ]);
+    let arrays: [ArrayRef; 7] = [
+        texts(),
+        Arc::new(lists),
+        Arc::new(views),
+        Arc::new(keys),
+        Arc::new(runs.unwrap()),
+        Arc::new(structs.unwrap()),
+        Arc::new(BooleanArray::from(vec![Some(true), None, Some(false), None, None, Some(true)])),
+    ];
+    let input = |array: &ArrayRef| {
+        let batch = RecordBatch::try_from_iter_with_nullable([("x", Arc::clone(array), true)]).unwrap();
+        let mut catalog = Catalog::default();
+        catalog.add_table("main", "t", TableKind::Rows).schema = batch.schema();
+        let catalog = payload(&catalog.to_bytes());
+        let page = encode_chunk(&batch).unwrap().pieces.concat();
+        // Behind the frame of a page of few rows.
+        let array = blob(&page[6..]);
+        [&(catalog.len() as u32).to_le_bytes()[..], &catalog, &[6], &array].concat()
+    };
+    arrays.iter().map(input).collect()
+}
+
+#[test]
+fn changed_rows_and_what_the_catalog_says_of_them() {
+    let inputs = arrays();
+    inputs.iter().for_each(|input| targets::decode_chunk(input));
+    check(3000, targets::decode_chunk, |random| mutated(&inputs, random));
+}
+
+#[test]
+fn changed_payloads_of_a_chunk_index() {
+    let chunks = (1..90).map(|n| ChunkEntry { rows: n * 7, pages: vec![n * 90, 5, n * n] }).collect();
+    let payloads = [payload(&ChunkIndex { chunks }.to_bytes())];
+    check(500, targets::chunk_index, |random| mutated(&payloads, random));
+}
+
 #[test]
 fn changed_keys() {
     let (_, records) = reads();
     let (table, source) = (TableId(3), SourceId(70_000));
-    let mut keys = vec![Key::Catalog, Key::Source { table, source, piece: 0 }];
+    let chunk = Key::Chunk(ChunkEntry::key(table, source, 9, 1));
+    let mut keys = vec![Key::Catalog, Key::Source { table, source, piece: 0 }, chunk];
     for block in blocks(&records, 50) {
         let pieces = block.entry.directory.all_pieces();
         keys.extend(pieces.into_iter().map(|piece| Key::Block(block.entry.key(table, source, piece))));

@@ -15,6 +15,7 @@ use genomdb_layout::{
     catalog::{Catalog, JournalEntry, LeaseEntry, SourceEntry},
     index::{IndexLine, IndexPage, IndexRoot, overlap},
     key::{Key, SourceId, TableId},
+    rows::{ChunkEntry, ChunkIndex, ChunkReader},
 };
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -85,6 +86,50 @@ pub(crate) fn index_page(payload: &[u8]) {
         assert_eq!(IndexRoot::from_bytes(&root.to_bytes()).as_ref(), Ok(&root));
         assert!(root.overlap(&regions).count() <= root.lines.len());
         let _ = (root.records(), root.blocks(), root.bytes());
+    }
+}
+
+/// A chunk index that can be read can be written and read again, and names its pieces.
+pub(crate) fn chunk_index(payload: &[u8]) {
+    if let Ok(index) = ChunkIndex::from_bytes(&sealed(payload)) {
+        assert_eq!(ChunkIndex::from_bytes(&index.to_bytes()).as_ref(), Ok(&index));
+        let _ = index.rows();
+        for entry in index.chunks.iter().filter(|entry| entry.bytes() <= BLOCK_BYTES_MAX) {
+            let all = 0..entry.pages.len();
+            assert!(entry.piece_bytes(all.clone()) == entry.bytes() && entry.pieces(all).is_sorted());
+        }
+    }
+}
+
+/// The columns of a table of rows: each an array with a value for each row, or an error.
+///
+/// The input is a length (u32, little-endian), the payload of a catalog of that length, the number of rows (u8),
+/// and the array of a column, which every column is read from.
+pub(crate) fn decode_chunk(bytes: &[u8]) {
+    let Some((length, rest)) = bytes.split_first_chunk() else { return };
+    let Some((payload, rest)) = rest.split_at_checked(u32::from_le_bytes(*length) as usize) else { return };
+    let Some(([rows], array)) = rest.split_first_chunk() else { return };
+    let Ok(catalog) = Catalog::from_bytes(&sealed(payload)) else { return };
+    // Neither more than one byte of a varint, nor compressed.
+    let mut page = vec![0, 0, 0, 0, 6, rows & 0x7f, 0];
+    let mut left = array.len();
+    while left >= 0x80 {
+        page.push(left as u8 | 0x80);
+        left >>= 7;
+    }
+    page.push(left as u8);
+    page.extend_from_slice(array);
+    let sum = (xxh3_64(page.get(4..).unwrap_or_default()) as u32).to_le_bytes();
+    page.splice(..4, sum);
+    let entry = ChunkEntry { rows: u32::from(rows & 0x7f), pages: vec![page.len() as u32] };
+    let mut reader = ChunkReader::new(&entry);
+    (0..).zip(cut(page.into())).for_each(|(number, piece)| reader.insert(number, piece));
+    for field in catalog.tables.iter().flat_map(|table| table.schema.fields()) {
+        if let Ok(array) = reader.column(0, field) {
+            assert_eq!((array.len(), array.data_type()), (entry.rows as usize, field.data_type()));
+            // Whatever it says, it can be looked at.
+            let _ = format!("{array:?}");
+        }
     }
 }
 

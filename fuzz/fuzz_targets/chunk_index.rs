@@ -1,0 +1,7 @@
+//! Chunk indexes, beneath their frame.
+#![no_main]
+
+#[path = "../../tests/fuzz/targets.rs"]
+mod targets;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| targets::chunk_index(bytes));
