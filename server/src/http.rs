@@ -39,6 +39,7 @@ use tokio::{
     sync::watch,
     task::JoinHandle,
 };
+use tower_http::compression::CompressionLayer;
 
 pub use self::limits::{Limits, OutOfBounds};
 use self::{problem::Problem, results::Results};
@@ -138,6 +139,8 @@ fn router(app: App) -> Router {
         .fallback(async || Problem::not_found("there is nothing at this path"))
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        // For those who take gzip; gRPC has a compression of its own.
+        .layer(CompressionLayer::new())
         .layer(Extension(Principal::local()))
         .with_state(app)
 }

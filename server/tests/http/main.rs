@@ -7,6 +7,7 @@ mod connections;
 mod limits;
 
 use std::{
+    io::Read as _,
     net::{SocketAddr, TcpListener},
     sync::Arc,
     time::{Duration, Instant},
@@ -252,4 +253,21 @@ fn kill_and_show_queries() {
     let reply = served.post("KILL QUERY '0123456789abcdef'", &[]);
     assert_eq!(reply.status, 400);
     assert!(reply.json()["detail"].as_str().unwrap().contains("0123456789abcdef"), "{reply:?}");
+}
+
+#[test]
+fn what_is_compressed_is_the_same_and_breaks_the_same() {
+    let served = Served::start();
+    let query = format!("{} ORDER BY n", numbers(4));
+    let plain = served.post(&query, &["Accept: text/csv"]);
+    let gzip = ["Accept: text/csv", "Accept-Encoding: gzip", "TE: trailers"];
+    let packed = served.post(&query, &gzip);
+    assert_eq!(packed.header("content-encoding"), Some("gzip"));
+    assert!(packed.body.len() < plain.body.len() / 2 && packed.whole);
+    let mut body = String::new();
+    flate2::read::GzDecoder::new(packed.body.as_slice()).read_to_string(&mut body).unwrap();
+    assert_eq!(body, plain.text());
+    assert!(packed.trailers.contains("x-genomdb-rows: 10000"), "{}", packed.trailers);
+    let broken = served.post(&format!("SELECT 1 / (n - 99999) AS q FROM ({})", numbers(5)), &gzip);
+    assert_eq!((broken.status, broken.whole), (200, false));
 }
