@@ -6,6 +6,7 @@
 
 mod bench;
 mod bench_kv;
+mod bench_serve;
 mod cluster;
 mod simulate;
 mod simulate_cluster;
@@ -71,6 +72,8 @@ enum Task {
     Cluster(cluster::ClusterArgs),
     /// Measure the replicated store against etcd, and what idle ranges cost.
     BenchKv(bench_kv::BenchKvArgs),
+    /// Measure a served node as its clients see it.
+    BenchServe(bench_serve::BenchServeArgs),
     /// Run every check that a change must pass: format, lints, documentation, examples, tests.
     Verify(verify::VerifyArgs),
 }
@@ -88,6 +91,7 @@ fn main() -> ExitCode {
         Task::Bench(args) => bench::run(&args),
         Task::Cluster(args) => cluster::run(&args),
         Task::BenchKv(args) => bench_kv::run(&args),
+        Task::BenchServe(args) => bench_serve::run(&args),
         Task::Verify(args) => verify::run(&args),
     };
     match result {
