@@ -1,9 +1,9 @@
 //! Values that clients keep under keys of their own, beside the tables and apart from them: whatever bytes a
 //! key has, it names nothing that is not a client's.
 
-pub mod once;
-pub mod position;
-pub mod watch;
+mod once;
+pub(crate) mod position;
+pub(crate) mod watch;
 
 use genomdb_layout::{LayoutError, key};
 use genomdb_storage::{Freshness, Key, KeyRange, ScanPage, Storage, StorageError};

@@ -199,7 +199,7 @@ impl Drop for Running {
 
 impl Running {
     /// Begins to load the file of the request, or the body.
-    fn begin(app: &App, principal: &Principal, mut request: LoadRequest, body: Option<Body>) -> Self {
+    fn begin(app: &App, principal: &Principal, request: LoadRequest, body: Option<Body>) -> Self {
         let what =
             request.path.as_ref().map_or_else(|| "an upload".to_owned(), |path| path.display().to_string());
         let text = format!("LOAD {} FROM {what}", request.table);
@@ -211,7 +211,6 @@ impl Running {
             dataset => dataset.to_owned(),
         };
         let table = request.table.clone();
-        request.name = request.name.or_else(|| body.is_some().then(|| "upload".to_owned()));
         let work = async move {
             let cancel = CancelToken::new();
             let observer: Arc<dyn Observer> = told;
@@ -219,7 +218,8 @@ impl Running {
                 match body {
                     Some(body) => {
                         let (reader, feed) = upload::pipe(body);
-                        let name = request.name.clone().unwrap_or_default();
+                        // Made unique in the table, unless the client says it.
+                        let name = request.name.clone().unwrap_or_else(|| "upload".to_owned());
                         let source = Source::Reader { name, reader: Box::new(reader) };
                         let (loaded, ()) =
                             tokio::join!(node.load_from(&request, source, &observer, &cancel), feed);

@@ -2,16 +2,20 @@
 
 mod process;
 
-use std::time::{Duration, Instant};
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
 
 use axum::{
-    body::Body,
+    body::{Body, Bytes, HttpBody},
     extract::{MatchedPath, Request, State},
     http::header,
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
-use http_body_util::BodyExt as _;
+use http_body::{Frame, SizeHint};
 use prometheus_client::{
     encoding::text::encode,
     metrics::{counter::Counter, gauge::Gauge},
@@ -123,12 +127,38 @@ pub(super) async fn count(State(app): State<App>, request: Request, next: Next) 
     let status = response.status().as_u16().to_string();
     metrics.request_answered([("method", method), ("path", path), ("status", status)], began.elapsed());
     let sent = metrics.response_bytes();
-    response.map(|body| {
-        Body::new(body.map_frame(move |frame| {
-            if let Some(data) = frame.data_ref() {
-                sent.inc_by(data.len() as u64);
-            }
-            frame
-        }))
-    })
+    response.map(|body| Body::new(Sent { body, sent }))
+}
+
+/// A body whose bytes are counted as they go.
+struct Sent {
+    body: Body,
+    sent: Counter,
+}
+
+impl HttpBody for Sent {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(context));
+        if let Some(Ok(frame)) = &frame
+            && let Some(data) = frame.data_ref()
+        {
+            self.sent.inc_by(data.len() as u64);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    // What is known of its length stays known, so that it is said in the answer.
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }

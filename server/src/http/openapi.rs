@@ -6,7 +6,7 @@ use axum::{Json, Router, http::StatusCode, routing};
 use utoipa::{
     IntoResponses, OpenApi,
     openapi::{
-        ContentBuilder, HeaderBuilder, Ref, RefOr, Response, ResponseBuilder,
+        ContentBuilder, HeaderBuilder, OpenApi as OpenApiDocument, Ref, RefOr, Response, ResponseBuilder,
         schema::{ObjectBuilder, Type},
     },
 };
@@ -37,8 +37,22 @@ struct Document;
 
 /// Adds the document to routes that describe themselves.
 pub(super) fn with_document(routes: OpenApiRouter<App>) -> Router<App> {
-    let (router, document) = OpenApiRouter::with_openapi(Document::openapi()).merge(routes).split_for_parts();
+    let (router, mut document) =
+        OpenApiRouter::with_openapi(Document::openapi()).merge(routes).split_for_parts();
+    add_what_connections_answer(&mut document);
     router.route(PATH, routing::get(async move || Json(document.clone())))
+}
+
+/// Adds what is answered before a handler is asked.
+fn add_what_connections_answer(document: &mut OpenApiDocument) {
+    for item in document.paths.paths.values_mut() {
+        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete];
+        for operation in operations.into_iter().flatten() {
+            if operation.request_body.is_some() {
+                operation.responses.responses.extend(problems(&[408]));
+            }
+        }
+    }
 }
 
 /// What can go wrong with every request that reads.
@@ -64,7 +78,7 @@ pub(super) struct Operating;
 
 impl IntoResponses for Operating {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        problems(&[400, 403, 409, 413, 415, 500, 503])
+        problems(&[400, 403, 404, 409, 413, 415, 500, 503])
     }
 }
 
@@ -133,6 +147,7 @@ fn meaning(status: u16) -> &'static str {
         403 => "Whoever asks may not do that.",
         404 => "It does not exist.",
         406 => "No such format of an answer.",
+        408 => "The body comes too slowly.",
         409 => "It contradicts what there is.",
         412 => "A condition does not hold; nothing is changed.",
         413 => "It is too large.",

@@ -262,6 +262,7 @@ fn of_storage(error: &StorageError) -> (StatusCode, &'static str) {
         StorageError::ValueLength { .. } | StorageError::BatchSize { .. } => {
             (StatusCode::PAYLOAD_TOO_LARGE, "too_large")
         }
+        StorageError::RangeAbsent { .. } => (StatusCode::NOT_FOUND, "not_found"),
         StorageError::Refused { .. } => (StatusCode::CONFLICT, "refused"),
         StorageError::Compacted { .. } => (StatusCode::GONE, "gone"),
         other => {

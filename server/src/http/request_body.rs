@@ -23,6 +23,10 @@ pub(super) fn json<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Res
             return Err(Problem::unsupported(format!("the body is application/json, not {other}")));
         }
     }
+    // A list with the fields in their order would be read as well.
+    if body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+        return Err(Problem::bad_request("the body is not an object in JSON"));
+    }
     serde_json::from_slice(body)
         .map_err(|error| Problem::bad_request(format!("the body is not a request in JSON: {error}")))
 }

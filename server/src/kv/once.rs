@@ -15,7 +15,8 @@ use std::{
 
 use genomdb_layout::{RequestEntry, RequestState, key};
 use genomdb_storage::{
-    Condition, Key, OperationResult, Outcome, Storage, Timestamp, Transaction, Value, WriteBatch,
+    Condition, Key, OperationResult, Outcome, Storage, StorageError, Timestamp, Transaction, Value,
+    WriteBatch,
 };
 
 use super::KvError;
@@ -72,7 +73,10 @@ impl Request {
         match storage.transact(unknown).await? {
             Outcome::Committed => Ok(state),
             Outcome::ConditionFailed { found: Some(found), .. } => self.read(&found),
-            Outcome::ConditionFailed { found: None, .. } => unreachable!("absent, and not absent"),
+            // Of another node, which may say anything.
+            Outcome::ConditionFailed { found: None, .. } => {
+                Err(StorageError::Refused { reason: "absent, and not absent".into() }.into())
+            }
         }
     }
 }

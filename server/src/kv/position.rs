@@ -13,7 +13,7 @@ const VERSION: u8 = 1;
 const POSITIONS_MAX: usize = 10_000;
 
 /// Returns the bytes of positions.
-pub fn to_bytes(positions: &[Position]) -> Vec<u8> {
+pub(crate) fn to_bytes(positions: &[Position]) -> Vec<u8> {
     let mut out = vec![VERSION];
     for Position { range, keys, index } in positions {
         out.extend_from_slice(&range.0.to_be_bytes());
@@ -34,7 +34,7 @@ pub fn to_bytes(positions: &[Position]) -> Vec<u8> {
 /// # Errors
 ///
 /// If the bytes are none, or name anything but clients' keys.
-pub fn from_bytes(bytes: &[u8]) -> Result<Vec<Position>, KvError> {
+pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Vec<Position>, KvError> {
     let (&[VERSION], mut rest) = bytes.split_first_chunk::<1>().ok_or(KvError::Position)? else {
         return Err(KvError::Position);
     };

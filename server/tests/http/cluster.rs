@@ -27,8 +27,9 @@ fn an_operator_sees_and_changes_it() {
     let status =
         until("a leader", || get("/v1/cluster"), |status| status["nodes"][0]["leaders"].as_u64() >= Some(1));
     assert_eq!((&status["nodes"][0]["id"], &status["nodes"][0]["state"]), (&json!(1), &json!("active")));
-    assert_eq!(call(to, "POST", "/v1/cluster/nodes/1/drain", &[], "").status, 202);
-    assert_eq!(get("/v1/cluster")["nodes"][0]["state"], "draining");
+    // The only node has nowhere to leave its ranges.
+    let refused = call(to, "POST", "/v1/cluster/nodes/1/drain", &[], "");
+    assert_eq!((refused.status, &refused.json()["code"]), (409, &json!("refused")), "{refused:?}");
     assert_eq!(call(to, "DELETE", "/v1/cluster/nodes/1/drain", &[], "").status, 200);
     assert_eq!(get("/v1/cluster")["nodes"][0]["state"], "active");
     let check = call(to, "POST", "/v1/cluster/ranges/2/check", &[], "").json();
@@ -41,6 +42,7 @@ fn an_operator_sees_and_changes_it() {
         ("POST", "/v1/cluster/ranges/2/leader", "{}", 400),
         ("POST", "/v1/cluster/ranges/2/split", r#"{"at": "\\q"}"#, 400),
         ("POST", "/v1/cluster/ranges/99/split", "", 409),
+        ("POST", "/v1/cluster/ranges/99/check", "", 404),
         ("GET", "/v1/cluster?x=1", "", 400),
     ] {
         let reply = call(to, method, path, &[], body);

@@ -49,6 +49,11 @@ fn class(error: &LoadError) -> (StatusCode, &'static str) {
         }
         LoadError::Cancelled => (StatusCode::CONFLICT, "cancelled"),
         LoadError::Spill { .. } => (StatusCode::INSUFFICIENT_STORAGE, "spill"),
+        // What a load of a file does not say: of statements that write rows.
+        LoadError::NotRows { .. } | LoadError::TableExists { .. } | LoadError::Columns { .. } => {
+            (StatusCode::CONFLICT, "conflict")
+        }
+        LoadError::Row { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "damaged_file"),
         LoadError::Storage(_) | LoadError::Layout(_) | LoadError::MissingValue { .. } => {
             (StatusCode::INTERNAL_SERVER_ERROR, "corrupt")
         }
