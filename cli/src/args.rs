@@ -1,6 +1,7 @@
 //! What can be typed after `genomdb` and `gql`; types for clap, nothing else.
 
 pub mod cluster;
+pub mod kv;
 pub mod serve;
 
 use std::path::PathBuf;
@@ -42,6 +43,9 @@ pub enum Command {
     /// Runs a node of a cluster on a data folder.
     #[command(after_help = serve::EXAMPLES)]
     Serve(serve::Serve),
+    /// Reads and changes what is kept under keys beside the tables.
+    #[command(after_help = kv::EXAMPLES)]
+    Kv(kv::Kv),
     /// Shows and changes how a cluster stands.
     #[command(after_help = cluster::EXAMPLES)]
     Cluster(cluster::Cluster),

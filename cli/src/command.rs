@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 pub mod cluster;
+pub mod kv;
 pub mod load;
 pub mod query;
 pub mod serve;

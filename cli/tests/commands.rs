@@ -113,3 +113,37 @@ fn gql_reads_commands_files_and_pipes() {
     let (code, out, _) = gql(folder.path(), &[], "SELECT 1 AS a; SELECT nothing; SELECT 3");
     assert_eq!((code, out.as_str()), (1, "a\n1\n"), "a script stops at its first error");
 }
+
+#[test]
+fn keys_and_values() {
+    let folder = tempfile::tempdir().unwrap();
+    let kv = |arguments: &[&str]| genomdb(folder.path(), &[&["kv"], arguments].concat());
+    let out = |arguments: &[&str]| match kv(arguments) {
+        (0, out, _) => out,
+        other => panic!("{arguments:?}: {other:?}"),
+    };
+    assert_eq!(kv(&["get", "a"]).0, 1);
+    assert_eq!(out(&["put", "a/\\xFF", "one"]), "");
+    assert_eq!(out(&["get", "a/\\xFF"]), "one");
+    assert_eq!(kv(&["put", "a/\\xFF", "two", "--if-absent"]).0, 1);
+    let piped = run(env!("CARGO_BIN_EXE_genomdb"), folder.path(), &["kv", "put", "a/b"], "tab\there");
+    assert!(piped.status.success());
+    assert_eq!(out(&["scan", "a/"]), "a/b\ttab\\there\na/\\xff\tone\n");
+    assert_eq!(out(&["scan", "--keys-only", "--limit", "1"]), "a/b\n");
+    assert_eq!((out(&["add", "n", "5"]), out(&["add", "n", "-7"])), ("5\n".to_owned(), "-2\n".to_owned()));
+    assert_eq!(
+        (out(&["push", "q", "x"]), out(&["push", "q", "y", "--front"])),
+        ("1\n".to_owned(), "2\n".to_owned())
+    );
+    assert_eq!(out(&["deque", "q"]), "y\nx\n");
+    assert_eq!((out(&["pop", "q"]), out(&["pop", "q", "--back"])), ("y".to_owned(), "x".to_owned()));
+    assert_eq!(kv(&["pop", "q"]).0, 1);
+    assert_eq!(out(&["delete", "a/b"]), "");
+    assert_eq!(kv(&["get", "a/b"]).0, 1);
+    for wrong in [&["get", ""][..], &["get", "\\q"], &["add", "n", "x"]] {
+        assert_eq!(kv(wrong).0, 2, "{wrong:?}");
+    }
+    // The tables are not there.
+    assert_eq!(genomdb(folder.path(), &["load", BAM]).0, 0);
+    assert_eq!(out(&["scan", "--keys-only"]), "a/\\xff\nn\n");
+}

@@ -4,6 +4,9 @@
 //! in the table's dictionary, `u32::MAX` for the reads without one, which so come last. A start is stored
 //! plus one, so that a record without a position (start -1) comes first in its contig. Rows without places
 //! lie in chunks, `kind · table · source · chunk · piece`, in the order in which they came.
+//!
+//! What clients keep under keys of their own has a kind to itself ([`client_key`]), so that no key that they
+//! think of is one of the tables', the catalog's or another client's request.
 
 use genomdb_genome::ContigId;
 
@@ -121,6 +124,9 @@ const INDEX_PAGE: u8 = 5;
 const BLOCK: u8 = 6;
 const LEASE: u8 = 7;
 const CHUNK: u8 = 8;
+// Those that are not of tables begin here.
+const CLIENT: u8 = 16;
+const REQUEST: u8 = 17;
 
 /// The contig of a key: `u32::MAX` for the reads without one.
 pub fn contig_number(contig: Option<ContigId>) -> u32 {
@@ -234,6 +240,29 @@ pub fn journals_prefix() -> Vec<u8> {
 /// Returns the bytes with which every key of a lease begins.
 pub fn leases_prefix() -> Vec<u8> {
     vec![LEASE]
+}
+
+/// Returns the bytes with which every key begins under which a client keeps a value of its own.
+pub fn client_prefix() -> Vec<u8> {
+    vec![CLIENT]
+}
+
+/// Returns the stored key of what a client calls `key`. It collides with no key of a table, whatever bytes
+/// it has, and the order of clients' keys stays.
+pub fn client_key(key: &[u8]) -> Vec<u8> {
+    [&[CLIENT], key].concat()
+}
+
+/// Returns what the client calls a stored key; `None` if it is no client's.
+pub fn client_name(key: &[u8]) -> Option<&[u8]> {
+    key.split_first().filter(|(kind, _)| **kind == CLIENT).map(|(_, name)| name)
+}
+
+/// Returns the key of what is remembered of a request that may come again: who sent it, and the name that
+/// they gave it. `None` if the sender has a name of more than 65,535 bytes.
+pub fn request_key(sender: &str, request: &[u8]) -> Option<Vec<u8>> {
+    let length = u16::try_from(sender.len()).ok()?;
+    Some([&[REQUEST], &length.to_be_bytes()[..], sender.as_bytes(), request].concat())
 }
 
 /// Returns the bytes with which the journal keys of one load begin.
@@ -363,6 +392,30 @@ mod tests {
                 prop_assert_eq!(key.to_bytes(), bytes);
             }
         }
+    }
+
+    proptest! {
+        #[test]
+        fn clients_keys_lie_apart_and_in_order(
+            table in keys(),
+            left in prop::collection::vec(any::<u8>(), 0..12),
+            right in prop::collection::vec(any::<u8>(), 0..12),
+        ) {
+            let (stored, other) = (client_key(&left), client_key(&right));
+            prop_assert_eq!(client_name(&stored), Some(left.as_slice()));
+            prop_assert_eq!(stored.cmp(&other), left.cmp(&right));
+            prop_assert!(Key::from_bytes(&stored).is_err());
+            prop_assert_eq!(client_name(&table.to_bytes()), None);
+        }
+    }
+
+    #[test]
+    fn requests_of_two_senders_are_two() {
+        assert_ne!(request_key("ab", b"c"), request_key("a", b"bc"));
+        let key = request_key("ab", b"c").unwrap();
+        assert_eq!(client_name(&key), None);
+        assert!(Key::from_bytes(&key).is_err());
+        assert_eq!(request_key(&"a".repeat(70_000), b"c"), None);
     }
 
     #[test]

@@ -19,8 +19,10 @@ mod fixtures;
 pub mod index;
 pub mod key;
 mod page;
+mod request;
 pub mod rows;
 mod version;
 
 pub use error::LayoutError;
+pub use request::{RequestEntry, RequestState};
 pub use version::FORMAT_VERSION;

@@ -1,6 +1,6 @@
 //! The limits of a node; each belongs to the crate that obeys it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use crate::AdmissionConfig;
 
@@ -13,6 +13,10 @@ pub struct Config {
     pub executor: genomdb_executor::Config,
     /// Loads; the folder in which a sort spills is always within the data folder.
     pub loader: genomdb_loader::Config,
+    /// Folders from which clients may have files of the server loaded.
+    ///
+    /// Default: none.
+    pub load_folders: Vec<PathBuf>,
     /// How many queries run and wait.
     pub admission: AdmissionConfig,
     /// Settings that sessions begin with, by name, as `SET` takes them: `query.timeout`, `query.max_memory`, …

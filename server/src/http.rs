@@ -8,6 +8,11 @@
 //! | `GET /v1/queries/{id}` | how far one is, or how it ended |
 //! | `GET /v1/queries/{id}/result` | the rows of one that was asked with `Prefer: respond-async` |
 //! | `DELETE /v1/queries/{id}` | stops one, and deletes its result |
+//! | `POST /v1/load` | loads a file: the body, or one of the server |
+//! | `/v1/cluster…` | how the cluster stands, and changes of it |
+//! | `/v1/kv/…` | what clients keep beside the tables: see `docs/kv.md` |
+//! | `GET /metrics` | figures for Prometheus |
+//! | `GET /openapi.json` | what is answered, and how |
 //! | `GET /healthz` | 200 while the process lives |
 //! | `GET /readyz` | 200 while statements can be answered |
 //!
@@ -17,14 +22,21 @@
 mod activity;
 mod asked;
 mod body;
+mod cluster;
 mod format;
 mod health;
+mod kv;
 mod limits;
 mod listen;
+mod load;
+mod metrics;
+mod openapi;
 mod pace;
+mod parameters;
 mod problem;
 mod queries;
 mod query;
+mod request_body;
 mod results;
 
 use std::{
@@ -33,13 +45,14 @@ use std::{
     time::Duration,
 };
 
-use axum::{Extension, Router, extract::DefaultBodyLimit, routing};
+use axum::{Extension, Router, extract::DefaultBodyLimit, middleware};
 use tokio::{
     runtime::{Handle, Runtime},
-    sync::watch,
+    sync::{Semaphore, watch},
     task::JoinHandle,
 };
 use tower_http::compression::CompressionLayer;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub use self::limits::{Limits, OutOfBounds};
 use self::{problem::Problem, results::Results};
@@ -49,6 +62,8 @@ use crate::{Node, Principal, flight};
 const BODY_BYTES_MAX: usize = 4 << 20;
 /// How long answers that are on their way may take when the server stops.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+/// How many may watch keys at once.
+const WATCHES_MAX: usize = 1_000;
 
 /// How a server answers.
 #[derive(Clone, Debug, Default)]
@@ -90,7 +105,9 @@ impl Server {
             |name: &str| tokio::runtime::Builder::new_multi_thread().thread_name(name).enable_all().build();
         let (runtime, queries) = (threads("http")?, threads("query")?);
         let results = Results::new(node.spill_folder().join("results"));
-        let app = App { node, queries: queries.handle().clone(), results };
+        let watches = Arc::new(Semaphore::new(WATCHES_MAX));
+        let app = App { node, queries: queries.handle().clone(), results, watches };
+        let metrics = app.node.queries().metrics();
         let address = listener.local_addr()?;
         listener.set_nonblocking(true)?;
         let listener = {
@@ -98,7 +115,8 @@ impl Server {
             tokio::net::TcpListener::from_std(listener)?
         };
         let (stop, stopping) = watch::channel(false);
-        let serving = runtime.spawn(listen::serve(listener, router(app), options.limits, stopping));
+        let serving =
+            runtime.spawn(listen::serve(listener, router(app), (options.limits, metrics), stopping));
         Ok(Self { runtime, queries, address, stop, serving })
     }
 
@@ -125,22 +143,35 @@ struct App {
     /// Where queries run.
     queries: Handle,
     results: Results,
+    /// How many more may watch keys.
+    watches: Arc<Semaphore>,
 }
 
 fn router(app: App) -> Router {
-    Router::new()
-        .route("/v1/query", routing::get(query::get).post(query::post))
-        .route("/v1/queries", routing::get(queries::list))
-        .route("/v1/queries/{id}", routing::get(queries::get).delete(queries::cancel))
-        .route("/v1/queries/{id}/result", routing::get(queries::result))
-        .route("/healthz", routing::get(health::live))
-        .route("/readyz", routing::get(health::ready))
+    openapi::with_document(routes())
         .merge(flight::routes(Arc::clone(&app.node), app.queries.clone()))
         .fallback(async || Problem::not_found("there is nothing at this path"))
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(middleware::map_response(problem::instead_of_text))
+        .layer(middleware::from_fn_with_state(app.clone(), metrics::count))
         // For those who take gzip; gRPC has a compression of its own.
         .layer(CompressionLayer::new())
         .layer(Extension(Principal::local()))
         .with_state(app)
+}
+
+/// Everything that is answered; each handler says of itself what it is (`utoipa::path`).
+fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(query::get, query::post))
+        .routes(routes!(queries::list))
+        .routes(routes!(queries::get, queries::cancel))
+        .routes(routes!(queries::result))
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+        .routes(routes!(metrics::page))
+        .merge(load::router())
+        .merge(kv::router())
+        .merge(cluster::router())
 }

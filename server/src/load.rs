@@ -1,6 +1,6 @@
 //! The load path: one file, from its bytes to rows that every later query sees.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Instant};
 
 use genomdb_formats::Source;
 use genomdb_loader::{CancelToken, LoadError, LoadReport, Progress};
@@ -56,9 +56,23 @@ pub async fn run(
     observer: &Arc<dyn Observer>,
     cancel: &CancelToken,
 ) -> Result<LoadReport, LoadError> {
-    let load = request.to_loader(node.loader_config());
+    let source = request.path.clone().map_or(Source::Stdin, Source::Path);
+    run_from(node, request, source, observer, cancel).await
+}
+
+/// The same with bytes that come from anywhere, whatever path the request names.
+pub async fn run_from(
+    node: &Node,
+    request: &LoadRequest,
+    source: Source,
+    observer: &Arc<dyn Observer>,
+    cancel: &CancelToken,
+) -> Result<LoadReport, LoadError> {
+    let load = request.to_loader(source, node.loader_config());
     let label = request.label();
     let (storage, observer, watched) = (node.storage().clone(), observer.clone(), cancel.clone());
+    let metrics = node.queries().metrics();
+    let (_counted, began) = (metrics.load_begins(), Instant::now());
     let running = node.begin_load().await;
     let stop_when_dropped = CancelOnDrop(cancel.clone());
     let work = tokio::task::spawn_blocking(move || {
@@ -71,6 +85,7 @@ pub async fn run(
         Err(_) => Err(LoadError::Cancelled),
     });
     std::mem::forget(stop_when_dropped);
+    metrics.load_ended(began.elapsed(), &result);
     result
 }
 
@@ -92,8 +107,7 @@ impl LoadRequest {
         })
     }
 
-    fn to_loader(&self, config: genomdb_loader::Config) -> genomdb_loader::LoadRequest {
-        let source = self.path.clone().map_or(Source::Stdin, Source::Path);
+    fn to_loader(&self, source: Source, config: genomdb_loader::Config) -> genomdb_loader::LoadRequest {
         let dataset = if self.dataset.is_empty() { DEFAULT_DATASET } else { &self.dataset };
         let mut load = genomdb_loader::LoadRequest::new(source, dataset, &self.table);
         load.name = self.name.clone();

@@ -1,9 +1,14 @@
 //! One node: a data folder that is open in this process, or a cluster that is reached from it, and what
 //! answers statements there.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use genomdb_executor::Executor;
+use genomdb_formats::Source;
 use genomdb_layout::catalog::Catalog;
 use genomdb_loader::{CancelToken, Garbage, LoadError, LoadReport};
 use genomdb_storage::{ClusterNode, Freshness, Storage, StorageError};
@@ -52,6 +57,7 @@ pub struct Node {
     executor: Executor,
     loader: genomdb_loader::Config,
     loads: Arc<Semaphore>,
+    load_folders: Vec<PathBuf>,
     queries: Queries,
     admission: Admission,
     /// The executors of users with settings of their own.
@@ -128,6 +134,7 @@ impl Node {
             catalogs: Arc::new(CatalogStore::new(storage.clone())),
             executor,
             loads: Arc::new(Semaphore::new(LOADS_MAX as usize)),
+            load_folders: config.load_folders.clone(),
             queries: Queries::default(),
             admission: Admission::new(config.admission.clone()),
             users,
@@ -186,6 +193,26 @@ impl Node {
         cancel: &CancelToken,
     ) -> Result<LoadReport, LoadError> {
         load::run(self, request, observer, cancel).await
+    }
+
+    /// Loads bytes that come from anywhere, such as from a client.
+    ///
+    /// # Errors
+    ///
+    /// As [`Node::load`].
+    pub async fn load_from(
+        &self,
+        request: &LoadRequest,
+        source: Source,
+        observer: &Arc<dyn Observer>,
+        cancel: &CancelToken,
+    ) -> Result<LoadReport, LoadError> {
+        load::run_from(self, request, source, observer, cancel).await
+    }
+
+    /// Folders from which clients may have files loaded.
+    pub fn load_folders(&self) -> &[PathBuf] {
+        &self.load_folders
     }
 
     /// Waits for the loads that run, makes what was written durable, and gives the folder free.

@@ -18,6 +18,7 @@ pub use self::running::{Interruption, NoQueryId, Outcome, QueryId, QueryState, R
 use crate::{
     Principal, Role,
     admission::{Admission, Lane, Permit},
+    metrics::Metrics,
 };
 
 /// Queries that the log remembers.
@@ -32,6 +33,7 @@ struct Lists {
     running: BTreeMap<QueryId, Arc<RunningQuery>>,
     /// The last to end is the last.
     ended: VecDeque<Arc<RunningQuery>>,
+    metrics: Metrics,
 }
 
 impl Queries {
@@ -45,6 +47,11 @@ impl Queries {
     /// The last queries that ended, the last of them last.
     pub fn log(&self) -> Vec<Arc<RunningQuery>> {
         self.0.lock().ended.iter().cloned().collect()
+    }
+
+    /// What is counted of them, and of everything else on the node.
+    pub(crate) fn metrics(&self) -> Metrics {
+        self.0.lock().metrics.clone()
     }
 
     /// A query that runs, or one of the last that ended, if `principal` may know of it.
@@ -110,6 +117,7 @@ impl Drop for Registration {
         self.query.end(Outcome::Abandoned);
         let mut lists = self.list.0.lock();
         lists.running.remove(&self.query.id);
+        lists.metrics.query_ended(&self.query);
         while lists.ended.len() >= LOG_MAX {
             lists.ended.pop_front();
         }

@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use self::embedded::Embedded;
 use crate::{
     client::Client,
-    cluster::Door,
+    cluster::{Admin, Door},
     config::Config,
     error::StorageError,
     kv::{
@@ -144,6 +144,14 @@ impl Storage {
     /// here is open nowhere else.
     pub fn is_shared(&self) -> bool {
         matches!(self.inner.store, Kind::Cluster(_))
+    }
+
+    /// What operators ask of the cluster; `None` for a folder that this process has alone.
+    pub fn admin(&self) -> Option<Admin> {
+        match &self.inner.store {
+            Kind::Embedded(_) => None,
+            Kind::Cluster(door) => Some(Admin::behind(door.clone())),
+        }
     }
 
     /// The client that sends requests, and the runtime whose timers it uses.

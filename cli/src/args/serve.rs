@@ -46,6 +46,10 @@ pub struct Serve {
         default_missing_value = "true"
     )]
     pub insecure: Option<bool>,
+    /// Folders from which clients may have files loaded by their paths (POST /v1/load, role admin); may be
+    /// given several times. [default: none]
+    #[arg(long, value_name = "DIR", env = "GENOMDB_ALLOW_LOAD_FROM", value_delimiter = ',')]
+    pub allow_load_from: Vec<PathBuf>,
     /// A YAML file with the same settings; flags win over the environment, and that over the file.
     #[arg(long, value_name = "FILE", env = "GENOMDB_CONFIG")]
     pub config: Option<PathBuf>,

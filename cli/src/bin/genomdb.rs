@@ -16,6 +16,7 @@ fn main() -> ExitCode {
         Command::Load(arguments) => command::load::run(&arguments),
         Command::Query(arguments) => command::query::run(&arguments),
         Command::Serve(arguments) => command::serve::run(&arguments),
+        Command::Kv(arguments) => command::kv::run(&arguments),
         Command::Cluster(arguments) => command::cluster::run(&arguments),
     }
 }

@@ -1,6 +1,5 @@
 //! `genomdb cluster`: how a cluster stands, and what an operator changes about it.
 
-mod key_text;
 mod show;
 
 use std::{
@@ -8,10 +7,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use genomdb_server::cluster::{Admin, NodeId, RangeId, ReplicaChecksum, Status, StorageError};
+use genomdb_server::cluster::{
+    Admin, NodeId, RangeId, Status, StorageError,
+    key_text::{self, BadKey},
+    report,
+};
 use serde_json::{Value, json};
 
-use self::key_text::BadKey;
 use crate::{
     args::cluster::{Action, Check, Cluster, Drain, Join, Split},
     exit,
@@ -74,7 +76,7 @@ fn act(admin: &Admin, arguments: &Cluster, addresses: &str) -> Result<(), Cluste
                 Some(seconds) => wait(admin, seconds, "every range has all its copies", is_settled)?,
                 None => admin.status()?,
             };
-            say.both(|| show::status(&status), || show::status_json(&status));
+            say.both(|| show::status(&status), || json!(report::Cluster::from(&status)));
             let Status { under_replicated, unavailable, .. } = status;
             let healthy = under_replicated == 0 && unavailable == 0;
             if options.healthy && !healthy {
@@ -84,7 +86,7 @@ fn act(admin: &Admin, arguments: &Cluster, addresses: &str) -> Result<(), Cluste
         }
         Action::Ranges => {
             let status = admin.status()?;
-            say.both(|| show::ranges(&status), || show::ranges_json(&status));
+            say.both(|| show::ranges(&status), || json!(report::Ranges::from(&status)));
             Ok(())
         }
         Action::Join(options) => join(admin, options, addresses, say),
@@ -209,8 +211,8 @@ fn check(admin: &Admin, options: &Check, say: Say) -> Result<(), ClusterError> {
     for range in ranges {
         checked.push((range, admin.check(range)?));
     }
-    say.both(|| show::checks(&checked), || show::checks_json(&checked));
-    let bad = checked.iter().filter(|(_, replicas)| !are_equal(replicas));
+    say.both(|| show::checks(&checked), || json!(report::Checks::from(checked.as_slice())));
+    let bad = checked.iter().filter(|(_, replicas)| !report::are_equal(replicas));
     let bad: Vec<String> = bad.map(|(range, _)| range.to_string()).collect();
     if bad.is_empty() {
         return Ok(());
@@ -220,33 +222,4 @@ fn check(admin: &Admin, options: &Check, say: Say) -> Result<(), ClusterError> {
          empty folder",
         bad.join(", ")
     )))
-}
-
-/// Whether all replicas answered, and the same.
-fn are_equal(replicas: &[ReplicaChecksum]) -> bool {
-    let first = replicas.first().and_then(|replica| replica.checksum);
-    first.is_some() && replicas.iter().all(|replica| replica.checksum == first)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn replicas_are_equal_only_if_all_say_the_same() {
-        let replicas = |checksums: &[Option<u64>]| -> Vec<ReplicaChecksum> {
-            let numbered = (1..).zip(checksums);
-            numbered.map(|(node, &checksum)| ReplicaChecksum { node: NodeId(node), checksum }).collect()
-        };
-        for (checksums, expected) in [
-            (&[Some(1), Some(1), Some(1)][..], true),
-            (&[Some(1)], true),
-            (&[Some(1), Some(2), Some(1)], false),
-            (&[Some(1), None], false),
-            (&[None, None], false),
-            (&[], false),
-        ] {
-            assert_eq!(are_equal(&replicas(checksums)), expected, "{checksums:?}");
-        }
-    }
 }

@@ -67,6 +67,20 @@ impl ErrorClass {
     }
 }
 
+impl ErrorClass {
+    /// What kind of an error of the store it is.
+    pub(crate) fn of_storage(error: &StorageError) -> Self {
+        match error {
+            StorageError::Unavailable { .. } | StorageError::Unknown { .. } | StorageError::Closed => {
+                Self::Unavailable
+            }
+            StorageError::NodeFull { .. } | StorageError::DiskFull { .. } => Self::DiskFull,
+            StorageError::Corrupt { .. } => Self::Corrupt,
+            _ => Self::Storage,
+        }
+    }
+}
+
 impl QueryError {
     /// What kind of an error it is.
     pub(crate) fn class(&self) -> ErrorClass {
@@ -76,7 +90,7 @@ impl QueryError {
             QueryErrorKind::Denied(_) => ErrorClass::Forbidden,
             QueryErrorKind::Engine(error) => of_engine(error),
             QueryErrorKind::Load(_) => ErrorClass::Load,
-            QueryErrorKind::Storage(error) => of_storage(error),
+            QueryErrorKind::Storage(error) => ErrorClass::of_storage(error),
             QueryErrorKind::Layout(_) => ErrorClass::Corrupt,
         }
     }
@@ -92,7 +106,7 @@ fn of_engine(error: &DataFusionError) -> ErrorClass {
         DataFusionError::NotImplemented(_) => ErrorClass::NotImplemented,
         DataFusionError::External(source) => {
             match (source.downcast_ref::<StorageError>(), source.downcast_ref::<Interruption>()) {
-                (Some(error), _) => of_storage(error),
+                (Some(error), _) => ErrorClass::of_storage(error),
                 (None, Some(interruption)) => of_interruption(interruption),
                 (None, None) => ErrorClass::Failed,
             }
@@ -107,16 +121,5 @@ const fn of_interruption(interruption: &Interruption) -> ErrorClass {
         Interruption::Timeout(_) => ErrorClass::Timeout,
         Interruption::ResultRows(_) | Interruption::ResultBytes(_) => ErrorClass::Limit,
         Interruption::Busy(_) => ErrorClass::Busy,
-    }
-}
-
-fn of_storage(error: &StorageError) -> ErrorClass {
-    match error {
-        StorageError::Unavailable { .. } | StorageError::Unknown { .. } | StorageError::Closed => {
-            ErrorClass::Unavailable
-        }
-        StorageError::NodeFull { .. } | StorageError::DiskFull { .. } => ErrorClass::DiskFull,
-        StorageError::Corrupt { .. } => ErrorClass::Corrupt,
-        _ => ErrorClass::Storage,
     }
 }

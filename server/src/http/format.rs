@@ -22,7 +22,7 @@ pub(super) const fn media_type(format: Format) -> &'static str {
 }
 
 /// The media type without its parameters.
-fn bare(format: Format) -> &'static str {
+pub(super) fn bare(format: Format) -> &'static str {
     media_type(format).split(';').next().unwrap_or_default()
 }
 

@@ -39,6 +39,7 @@ use super::{
     pace::Paced,
     problem::Problem,
 };
+use crate::metrics::Metrics;
 
 /// DATA frames that are taken; a few large ones cost less than many of 16 KiB.
 const FRAME_BYTES: u32 = 1 << 20;
@@ -60,6 +61,7 @@ pub(crate) struct Peer {
 struct Shared {
     router: TowerToHyperService<Router>,
     limits: Limits,
+    metrics: Metrics,
     /// Whether somebody waits for a connection to end.
     crowded: watch::Receiver<bool>,
     stop: watch::Receiver<bool>,
@@ -69,14 +71,14 @@ struct Shared {
 pub(super) async fn serve(
     listener: TcpListener,
     router: Router,
-    limits: Limits,
+    (limits, metrics): (Limits, Metrics),
     mut stop: watch::Receiver<bool>,
 ) {
     let connections_max = u32::try_from(limits.connections_max).unwrap_or(u32::MAX);
     let connections = Arc::new(Semaphore::new(connections_max as usize));
     let (crowd, crowded) = watch::channel(false);
     let router = TowerToHyperService::new(router);
-    let shared = Arc::new(Shared { router, limits, crowded, stop: stop.clone() });
+    let shared = Arc::new(Shared { router, limits, metrics, crowded, stop: stop.clone() });
     loop {
         let accepting = async {
             let permit = room(&connections, &crowd).await;
@@ -133,6 +135,7 @@ impl Shared {
         address: SocketAddr,
         _counts: Option<OwnedSemaphorePermit>,
     ) {
+        let _counted = self.metrics.connection_begins();
         // Small answers go at once; without it they are only late.
         let _late = stream.set_nodelay(true);
         let activity = Activity::new(Instant::now());

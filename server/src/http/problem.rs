@@ -5,32 +5,50 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use genomdb_grammar::{LineColumn, line_column};
+use genomdb_storage::StorageError;
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use crate::{Interruption, QueryError, QueryId, error::ErrorClass};
+use crate::{Interruption, Principal, QueryError, QueryId, Role, error::ErrorClass, kv::KvError};
 
 /// What went wrong.
 #[derive(Clone, Debug)]
 pub(super) struct Problem(Box<Details>);
 
-#[derive(Clone, Debug, Serialize)]
-struct Details {
+/// What went wrong (RFC 9457).
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(super) struct Details {
     #[serde(rename = "type")]
     kind: &'static str,
     title: &'static str,
     status: u16,
+    /// In words.
     detail: String,
     /// For programs: one of few words.
     code: &'static str,
-    /// Line and column in the statement, from 1, and the byte from 0.
+    /// Line of the statement, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<u32>,
+    /// In characters, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     column: Option<u32>,
+    /// In bytes, from 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     offset: Option<u32>,
+    /// What may help.
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<String>,
+    /// Which file cannot be loaded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<String>,
+    /// Which of its records, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    record: Option<u64>,
+    /// Which field of that, as the specification of the format names it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<String>,
+    /// Which query.
     #[serde(skip_serializing_if = "Option::is_none")]
     query_id: Option<String>,
     /// Seconds after which it may be tried again.
@@ -39,7 +57,7 @@ struct Details {
 }
 
 impl Problem {
-    fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+    pub(super) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
         Self(Box::new(Details {
             kind: "about:blank",
             title: status.canonical_reason().unwrap_or("Error"),
@@ -50,6 +68,9 @@ impl Problem {
             column: None,
             offset: None,
             hint: None,
+            file: None,
+            record: None,
+            field: None,
             query_id: None,
             retry_after: None,
         }))
@@ -61,6 +82,64 @@ impl Problem {
 
     pub(super) fn not_found(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", detail)
+    }
+
+    /// What `role` may not do, or nothing to say.
+    pub(super) fn unless_allowed(principal: &Principal, role: Role) -> Result<(), Self> {
+        let Principal { name, role: has } = principal;
+        match *has >= role {
+            true => Ok(()),
+            false => Err(Self::forbidden(format!("{name} is a {has}; this needs a {role}"))),
+        }
+    }
+
+    pub(super) fn conflict(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "conflict", detail)
+    }
+
+    pub(super) fn precondition_failed(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::PRECONDITION_FAILED, "precondition_failed", detail)
+    }
+
+    pub(super) fn too_large(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
+    }
+
+    /// What is wrong with a request whose body or path could not be taken.
+    pub(super) fn of_rejection(status: StatusCode, detail: impl Into<String>) -> Self {
+        match status {
+            StatusCode::PAYLOAD_TOO_LARGE => Self::too_large(detail),
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::unsupported(detail),
+            _ => Self::bad_request(detail),
+        }
+    }
+
+    /// What the store refuses.
+    pub(super) fn of_storage(error: &StorageError) -> Self {
+        let (status, code) = of_storage(error);
+        Self::new(status, code, error.to_string()).with_retry()
+    }
+
+    /// What is wrong with a request about keys and values.
+    pub(super) fn of_kv(error: &KvError) -> Self {
+        match error {
+            KvError::Storage(error) => Self::of_storage(error),
+            KvError::KeyLength { .. } | KvError::RequestName | KvError::Position => {
+                Self::bad_request(error.to_string())
+            }
+            KvError::OtherRequest => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "other_request", error.to_string())
+            }
+            KvError::Layout(_) => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "corrupt", error.to_string()),
+        }
+    }
+
+    /// Says when to try again what may work then.
+    pub(super) fn with_retry(mut self) -> Self {
+        if self.0.status == StatusCode::SERVICE_UNAVAILABLE.as_u16() {
+            self.0.retry_after = Some(1);
+        }
+        self
     }
 
     pub(super) fn method_not_allowed() -> Self {
@@ -77,10 +156,6 @@ impl Problem {
 
     pub(super) fn forbidden(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
-    }
-
-    pub(super) fn conflict(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::CONFLICT, "conflict", detail)
     }
 
     pub(super) fn busy(detail: impl Into<String>) -> Self {
@@ -118,6 +193,22 @@ impl Problem {
         let mut problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail);
         problem.0.retry_after = Some(1);
         problem
+    }
+
+    /// Says which record of which file is meant.
+    pub(super) fn of_record(mut self, file: &str, record: u64, field: Option<&str>) -> Self {
+        (self.0.record, self.0.field) = (Some(record), field.map(str::to_owned));
+        self.of_file(file)
+    }
+
+    pub(super) fn of_file(mut self, file: &str) -> Self {
+        self.0.file = Some(file.to_owned());
+        self
+    }
+
+    /// As a part of a longer answer.
+    pub(super) fn into_details(self) -> Details {
+        *self.0
     }
 
     pub(super) fn with_hint(mut self, hint: &str) -> Self {
@@ -163,6 +254,24 @@ const fn status(class: ErrorClass) -> StatusCode {
     }
 }
 
+/// What the store says of a request about keys, which may be wrong in more ways than a statement.
+fn of_storage(error: &StorageError) -> (StatusCode, &'static str) {
+    match error {
+        StorageError::Poisoned { .. } => (StatusCode::SERVICE_UNAVAILABLE, "stopped"),
+        StorageError::KeyLength { .. } => (StatusCode::BAD_REQUEST, "bad_request"),
+        StorageError::ValueLength { .. } | StorageError::BatchSize { .. } => {
+            (StatusCode::PAYLOAD_TOO_LARGE, "too_large")
+        }
+        StorageError::RangeAbsent { .. } => (StatusCode::NOT_FOUND, "not_found"),
+        StorageError::Refused { .. } => (StatusCode::CONFLICT, "refused"),
+        StorageError::Compacted { .. } => (StatusCode::GONE, "gone"),
+        other => {
+            let class = ErrorClass::of_storage(other);
+            (status(class), class.code())
+        }
+    }
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -179,4 +288,20 @@ impl IntoResponse for Problem {
         }
         response
     }
+}
+
+/// Makes a problem of an error that is plain text, as what takes requests apart gives it.
+pub(super) async fn instead_of_text(response: Response) -> Response {
+    /// What says why is short.
+    const TEXT_BYTES_MAX: usize = 4 << 10;
+    let status = response.status();
+    let is_text = response.headers().get(header::CONTENT_TYPE).is_some_and(|media_type| {
+        let media_type = media_type.to_str().unwrap_or_default();
+        media_type.starts_with("text/plain")
+    });
+    if !(status.is_client_error() || status.is_server_error()) || !is_text {
+        return response;
+    }
+    let text = axum::body::to_bytes(response.into_body(), TEXT_BYTES_MAX).await.unwrap_or_default();
+    Problem::of_rejection(status, String::from_utf8_lossy(&text)).into_response()
 }

@@ -9,12 +9,14 @@ use axum::{
     response::Response,
 };
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use super::{App, asked, format, problem::Problem};
+use super::{App, asked, format, openapi::Answered, problem::Problem};
 use crate::{Principal, RunningQuery};
 
 /// A query that runs, or ran.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ListedQuery)]
 pub(super) struct Listed {
     id: String,
     user: String,
@@ -68,6 +70,10 @@ impl From<&RunningQuery> for Listed {
 }
 
 /// The queries that run on this node, the oldest first; of others, only an admin sees them.
+#[utoipa::path(
+    get, path = "/v1/queries", tag = "queries",
+    responses((status = 200, description = "What runs on this node.", body = [Listed])),
+)]
 pub(super) async fn list(
     State(App { node, .. }): State<App>,
     Extension(principal): Extension<Principal>,
@@ -78,6 +84,15 @@ pub(super) async fn list(
 }
 
 /// One query: how far it is, or how it ended.
+#[utoipa::path(
+    get, path = "/v1/queries/{id}", tag = "queries",
+    params(("id" = String, Path, description = "The query's name, as X-GenomDB-Query-Id said it.")),
+    responses(
+        (status = 200, description = "How far it is.", body = Listed),
+        (status = 400, description = "The path is not UTF-8.", body = super::problem::Details, content_type = "application/problem+json"),
+        (status = 404, description = "This node knows none of that name, or it is another's.", body = super::problem::Details, content_type = "application/problem+json"),
+    ),
+)]
 pub(super) async fn get(
     State(App { node, .. }): State<App>,
     Extension(principal): Extension<Principal>,
@@ -88,7 +103,19 @@ pub(super) async fn get(
     Ok(Json(query.as_ref().into()))
 }
 
-/// The result of a query that was asked before.
+/// The result of a query that was asked before, with `Prefer: respond-async`.
+#[utoipa::path(
+    get, path = "/v1/queries/{id}/result", tag = "queries",
+    params(
+        ("id" = String, Path, description = "The query's name, as X-GenomDB-Query-Id said it."),
+        ("format" = Option<String>, Query, description = "json, ndjson, csv, tsv, arrow, parquet or table; wins over Accept."),
+        ("Accept" = Option<String>, Header, description = "The media type of the answer."),
+    ),
+    responses(
+        Answered,
+        (status = 404, description = "No result of a query of that name waits here.", body = super::problem::Details, content_type = "application/problem+json"),
+    ),
+)]
 pub(super) async fn result(
     State(app): State<App>,
     Extension(principal): Extension<Principal>,
@@ -112,6 +139,15 @@ pub(super) struct ResultOptions {
 }
 
 /// Stops a query, and deletes its result.
+#[utoipa::path(
+    delete, path = "/v1/queries/{id}", tag = "queries",
+    params(("id" = String, Path, description = "The query's name, as X-GenomDB-Query-Id said it.")),
+    responses(
+        (status = 204, description = "It is stopped."),
+        (status = 400, description = "The path is not UTF-8.", body = super::problem::Details, content_type = "application/problem+json"),
+        (status = 404, description = "None of that name runs here, or it is another's.", body = super::problem::Details, content_type = "application/problem+json"),
+    ),
+)]
 pub(super) async fn cancel(
     State(App { node, results, .. }): State<App>,
     Extension(principal): Extension<Principal>,

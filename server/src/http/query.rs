@@ -11,8 +11,9 @@ use axum::{
 };
 use serde::Deserialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
-use super::{App, asked::Asked, problem::Problem};
+use super::{App, asked::Asked, openapi::Answered, problem::Problem};
 use crate::Principal;
 
 /// What a query is called: the name by which it is stopped.
@@ -31,13 +32,18 @@ pub(super) struct Options {
 }
 
 /// A request in JSON.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Request {
+    /// The statement.
     pub(super) query: String,
+    /// Values of `$1`, `$2`, …: numbers, strings, true, false, null.
     #[serde(default)]
     pub(super) params: Vec<Value>,
+    /// json, ndjson, csv, tsv, arrow, parquet or table; wins over Accept.
     pub(super) format: Option<String>,
+    /// The query ends after so long.
     pub(super) timeout_ms: Option<u64>,
     /// Settings for this statement alone, as `SET` takes them.
     #[serde(default)]
@@ -51,6 +57,18 @@ impl Request {
 }
 
 /// Runs `q`, which only reads.
+#[utoipa::path(
+    get, path = "/v1/query", tag = "queries",
+    params(
+        ("q" = String, Query, description = "The statement: SELECT, SHOW, DESCRIBE or EXPLAIN."),
+        ("format" = Option<String>, Query, description = "json, ndjson, csv, tsv, arrow, parquet or table; wins over Accept."),
+        ("timeout_ms" = Option<u64>, Query, description = "The query ends after so long."),
+        ("Accept" = Option<String>, Header, description = "The media type of the answer."),
+        ("X-GenomDB-Query-Id" = Option<String>, Header, description = "A name for the query that no other has or had: 16 hexadecimal digits."),
+        ("Prefer" = Option<String>, Header, description = "`respond-async`: the result comes later; `wait=N`: unless it is there within so many seconds."),
+    ),
+    responses(Answered),
+)]
 pub(super) async fn get(
     State(app): State<App>,
     Extension(principal): Extension<Principal>,
@@ -67,6 +85,18 @@ pub(super) async fn get(
 }
 
 /// Runs the body: a statement, or JSON with one.
+#[utoipa::path(
+    post, path = "/v1/query", tag = "queries",
+    params(
+        ("format" = Option<String>, Query, description = "json, ndjson, csv, tsv, arrow, parquet or table; wins over Accept."),
+        ("timeout_ms" = Option<u64>, Query, description = "The query ends after so long."),
+        ("Accept" = Option<String>, Header, description = "The media type of the answer."),
+        ("X-GenomDB-Query-Id" = Option<String>, Header, description = "A name for the query that no other has or had: 16 hexadecimal digits."),
+        ("Prefer" = Option<String>, Header, description = "`respond-async`: the result comes later; `wait=N`: unless it is there within so many seconds."),
+    ),
+    request_body(content((Request = "application/json"), (String = "text/plain"), (String = "application/sql"))),
+    responses(Answered),
+)]
 pub(super) async fn post(
     State(app): State<App>,
     Extension(principal): Extension<Principal>,

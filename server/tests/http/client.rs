@@ -37,17 +37,40 @@ impl Reply {
 
 /// Sends a request and leaves the connection open.
 pub(crate) fn send(to: SocketAddr, method: &str, path: &str, headers: &[&str], body: &str) -> TcpStream {
+    send_with(to, method, path, headers, body.as_bytes())
+}
+
+fn send_with(to: SocketAddr, method: &str, path: &str, headers: &[&str], body: &[u8]) -> TcpStream {
+    let mut stream = send_head(to, method, path, headers, body.len());
+    // Whoever refuses a body may not read it to its end.
+    let _refused = stream.write_all(body);
+    stream
+}
+
+/// Sends the head of a request alone.
+pub(crate) fn send_head(
+    to: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[&str],
+    length: usize,
+) -> TcpStream {
     let mut stream = TcpStream::connect(to).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     let mut request = format!("{method} {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n");
     headers.iter().for_each(|header| request.push_str(&format!("{header}\r\n")));
-    request.push_str(&format!("Content-Length: {}\r\n\r\n{body}", body.len()));
+    request.push_str(&format!("Content-Length: {length}\r\n\r\n"));
     stream.write_all(request.as_bytes()).unwrap();
     stream
 }
 
 pub(crate) fn call(to: SocketAddr, method: &str, path: &str, headers: &[&str], body: &str) -> Reply {
-    receive(&mut send(to, method, path, headers, body))
+    call_with(to, method, path, headers, body.as_bytes())
+}
+
+/// The same with a body of any bytes.
+pub(crate) fn call_with(to: SocketAddr, method: &str, path: &str, headers: &[&str], body: &[u8]) -> Reply {
+    receive(&mut send_with(to, method, path, headers, body))
 }
 
 /// Reads an answer to its end.

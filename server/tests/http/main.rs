@@ -3,8 +3,13 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod client;
+mod cluster;
 mod connections;
+mod kv;
 mod limits;
+mod load;
+mod metrics;
+mod openapi;
 
 use std::{
     io::Read as _,
@@ -15,6 +20,7 @@ use std::{
 
 use genomdb_server::{
     Config, Node,
+    cluster::{ClusterNode, NodeConfig},
     http::{Options, Server},
 };
 use serde_json::json;
@@ -24,6 +30,8 @@ use self::client::{Reply, call, send};
 struct Served {
     server: Option<Server>,
     node: Arc<Node>,
+    /// The node of a cluster, if it is one.
+    _cluster: Option<ClusterNode>,
     _folder: tempfile::TempDir,
 }
 
@@ -41,7 +49,19 @@ impl Served {
         let node = Arc::new(Node::open(folder.path(), config).unwrap());
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let server = Server::start_with(Arc::clone(&node), listener, options).unwrap();
-        Self { server: Some(server), node, _folder: folder }
+        Self { server: Some(server), node, _cluster: None, _folder: folder }
+    }
+
+    /// A cluster of one node, as `genomdb serve` runs it.
+    fn start_cluster() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = NodeConfig::new(folder.path());
+        config.report_every = Duration::from_millis(50);
+        let cluster = ClusterNode::start(config).unwrap();
+        let node = Arc::new(Node::within(&cluster, folder.path(), &Config::default()).unwrap());
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = Server::start(Arc::clone(&node), listener).unwrap();
+        Self { server: Some(server), node, _cluster: Some(cluster), _folder: folder }
     }
 
     fn address(&self) -> SocketAddr {

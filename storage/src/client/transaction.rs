@@ -17,7 +17,7 @@ use super::{
     write::{Part, Said, Transacted, unexpected},
 };
 use crate::{
-    action::{Action, Refusal, Response, TransactionId},
+    action::{Action, Refusal, Response, Session, TransactionId},
     error::StorageError,
     kv::{Key, Operation, Timestamp, Transaction},
     range::Space,
@@ -50,12 +50,7 @@ impl Client {
             let outcome = match parts.as_slice() {
                 [] => return Ok(Transacted::Committed(Vec::new())),
                 [part] => match self.transact_part(part, &mut patience).await? {
-                    Said::Response(Response::Done(results)) => return Ok(Transacted::Committed(results)),
-                    Said::Response(Response::ConditionFailed { condition, found }) => {
-                        let condition = part.conditions.get(condition).copied().unwrap_or(condition);
-                        return Ok(Transacted::ConditionFailed { condition, found });
-                    }
-                    Said::Response(other) => return Err(unexpected(&other)),
+                    Said::Response(response) => return transacted(part, response),
                     Said::Moved => continue,
                 },
                 parts => self.two_phases(space, parts, &mut patience).await?,
@@ -66,6 +61,38 @@ impl Client {
                     return Ok(Transacted::ConditionFailed { condition, found });
                 }
                 Outcome::Again(reason) => patience.wait(reason).await?,
+            }
+        }
+    }
+
+    /// Does a transaction of one range as the only request of a sender, whoever sends it how often: it
+    /// takes effect once, and each time the answer is the same.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::Refused`] if its keys lie in several ranges.
+    pub(crate) async fn transact_once(
+        &self,
+        space: Space,
+        sender: u64,
+        transaction: Transaction,
+    ) -> Result<Transacted, StorageError> {
+        let session = Some(Session { client: sender, sequence: 1 });
+        let mut patience = self.patience();
+        loop {
+            let parts = self.parts(space, &transaction, &mut patience).await?;
+            let part = match parts.as_slice() {
+                [] => return Ok(Transacted::Committed(Vec::new())),
+                [part] => part,
+                _ => {
+                    let reason = "what is done once for its sender lies in one range".into();
+                    return Err(StorageError::Refused { reason });
+                }
+            };
+            // After a split both halves know the senders of the whole.
+            match self.transact_part_as(session, part, &mut patience).await? {
+                Said::Response(response) => return transacted(part, response),
+                Said::Moved => {}
             }
         }
     }
@@ -252,6 +279,18 @@ impl Client {
                 Attempt::Failed(error) => return Err(error),
             }
         }
+    }
+}
+
+/// What a range answered to a transaction that it did alone.
+fn transacted(part: &Part, response: Response) -> Result<Transacted, StorageError> {
+    match response {
+        Response::Done(results) => Ok(Transacted::Committed(results)),
+        Response::ConditionFailed { condition, found } => {
+            let condition = part.conditions.get(condition).copied().unwrap_or(condition);
+            Ok(Transacted::ConditionFailed { condition, found })
+        }
+        other => Err(unexpected(&other)),
     }
 }
 

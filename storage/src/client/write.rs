@@ -118,7 +118,19 @@ impl Client {
         // The same request each time: a copy of an earlier one may still be on its way.
         let lease = self.lease();
         let session = lease.as_ref().map(|lease| lease.session);
-        let said = loop {
+        let said = self.transact_part_as(session, part, patience).await?;
+        lease.into_iter().for_each(Lease::answered);
+        Ok(said)
+    }
+
+    /// The same, as the request of a certain sender.
+    pub(super) async fn transact_part_as(
+        &self,
+        session: Option<Session>,
+        part: &Part,
+        patience: &mut Patience,
+    ) -> Result<Said, StorageError> {
+        loop {
             let action = Action::Transact(part.transaction.clone());
             match self.propose_once(&part.route, action, session, patience).await? {
                 (_, Said::Response(Response::Refused(Refusal::Locked { key, id, primary, deadline }))) => {
@@ -127,11 +139,9 @@ impl Client {
                         patience.wait("another transaction holds the key").await?;
                     }
                 }
-                (_, said) => break said,
+                (_, said) => return Ok(said),
             }
-        };
-        lease.into_iter().for_each(Lease::answered);
-        Ok(said)
+        }
     }
 
     /// A session for one request; none where nothing could be lost on its way.

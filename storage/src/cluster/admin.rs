@@ -37,6 +37,11 @@ impl Admin {
         Ok(Self(door(addresses, &Config::default())?))
     }
 
+    /// The same for a process that has a door already.
+    pub(crate) const fn behind(door: Door) -> Self {
+        Self(door)
+    }
+
     fn ask(&self, admin: rpc::Admin) -> Result<Answer, StorageError> {
         let (client, runtime) = self.0.client()?;
         block_on(InRuntime::new(runtime, client.ask_placement(Request::Admin(admin), TIMEOUT)))

@@ -24,12 +24,30 @@ impl Storage {
             return Ok((Outcome::Committed, Vec::new()));
         };
         let done = self.with_client(|client| async move { client.transact(Space::User, transaction).await });
-        Ok(match done.await? {
-            Transacted::Committed(results) => (Outcome::Committed, results),
-            Transacted::ConditionFailed { condition, found } => {
-                (Outcome::ConditionFailed { condition, found }, Vec::new())
-            }
-        })
+        Ok(outcome(done.await?))
+    }
+
+    /// As [`Storage::transact_with_results`], as the one request of `sender`, a random number: however
+    /// often and by whomever it is sent, it takes effect once, and the first answer is given each time.
+    ///
+    /// A range remembers this for an hour at least. The transaction is to be the same each time.
+    ///
+    /// # Errors
+    ///
+    /// Also [`StorageError::Refused`] if its keys lie in several ranges.
+    pub async fn transact_once(
+        &self,
+        sender: u64,
+        transaction: Transaction,
+    ) -> Result<(Outcome, Vec<OperationResult>), StorageError> {
+        let Some(_permit) = self.admit(&transaction).await? else {
+            return Ok((Outcome::Committed, Vec::new()));
+        };
+        let done =
+            self.with_client(
+                |client| async move { client.transact_once(Space::User, sender, transaction).await },
+            );
+        Ok(outcome(done.await?))
     }
 
     async fn one(&self, batch: WriteBatch) -> Result<OperationResult, StorageError> {
@@ -155,6 +173,15 @@ impl Storage {
     /// [`StorageError::Compacted`] if that is too long ago: read the keys, and watch from then on.
     pub async fn watch(&self, positions: Vec<Position>, wait: Duration) -> Result<WatchPage, StorageError> {
         self.with_client(|client| async move { client.watch(positions, wait).await }).await
+    }
+}
+
+fn outcome(done: Transacted) -> (Outcome, Vec<OperationResult>) {
+    match done {
+        Transacted::Committed(results) => (Outcome::Committed, results),
+        Transacted::ConditionFailed { condition, found } => {
+            (Outcome::ConditionFailed { condition, found }, Vec::new())
+        }
     }
 }
 

@@ -3,8 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use genomdb_storage::{
-    Condition, Config, End, Freshness, KeyRange, Outcome, ScanLimit, Storage, StorageError, Timestamp,
-    Transaction, WatchEvent, WriteBatch,
+    Condition, Config, End, Freshness, KeyRange, OperationResult, Outcome, ScanLimit, Storage, StorageError,
+    Timestamp, Transaction, WatchEvent, WriteBatch,
 };
 
 use super::{
@@ -83,6 +83,19 @@ pub(crate) async fn every_operation(storage: &Storage, prefix: &str) {
         Outcome::ConditionFailed { condition: 0, found: None }
     );
     assert_eq!(storage.get(key("t1")).await.unwrap(), Some("t".into()));
+
+    let mut batch = WriteBatch::new();
+    batch.add(key("once"), 3);
+    let once = Transaction { conditions: Vec::new(), batch };
+    // The sender is a random number; here, one for each prefix.
+    let sender = prefix
+        .bytes()
+        .fold(u64::from(std::process::id()), |sum, byte| sum.wrapping_mul(257) + u64::from(byte));
+    for _ in 0..3 {
+        let (outcome, results) = storage.transact_once(sender, once.clone()).await.unwrap();
+        assert_eq!((outcome, results), (Outcome::Committed, vec![OperationResult::Counter(3)]));
+    }
+    assert_eq!(storage.get(key("once")).await.unwrap(), Some("3".into()));
 
     let stale = storage.with_freshness(Freshness::Stale(Duration::from_secs(60)));
     assert!(stale.get(key("t1")).await.unwrap().is_some());

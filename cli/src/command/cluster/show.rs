@@ -1,15 +1,11 @@
-//! A cluster as tables for people and as JSON for programs.
+//! A cluster as tables for people.
 
 use std::fmt::Write as _;
 
 use genomdb_server::cluster::{
-    KeyRange, NodeId, NodeState, NodeStatus, OperatorStatus, RangeId, RangeStatus, Reason, ReplicaChecksum,
-    Space, Status,
+    KeyRange, NodeId, NodeStatus, RangeId, ReplicaChecksum, Space, Status, key_text, report,
 };
 use indicatif::HumanBytes;
-use serde_json::{Value, json};
-
-use super::key_text;
 
 /// The cluster in a few lines.
 pub(super) fn status(status: &Status) -> String {
@@ -51,25 +47,11 @@ pub(super) fn status(status: &Status) -> String {
             "  range {}: {} ({}, {} s)",
             operator.range,
             operator.what,
-            reason(operator.reason),
+            report::reason(operator.reason),
             operator.age.as_secs(),
         );
     }
     text
-}
-
-/// The same for programs; numbers of bytes and milliseconds, no words.
-pub(super) fn status_json(status: &Status) -> Value {
-    json!({
-        "cluster": format!("{:016x}", status.cluster.0),
-        "replicas": status.replicas,
-        "under_replicated": status.under_replicated,
-        "unavailable": status.unavailable,
-        "down": numbers(&status.down),
-        "nodes": status.nodes.iter().map(node_json).collect::<Vec<_>>(),
-        "ranges": status.ranges.len(),
-        "operators": status.operators.iter().map(operator_json).collect::<Vec<_>>(),
-    })
 }
 
 /// The ranges, a line each.
@@ -100,16 +82,11 @@ pub(super) fn ranges(status: &Status) -> String {
     table(&rows)
 }
 
-/// The same for programs.
-pub(super) fn ranges_json(status: &Status) -> Value {
-    json!({ "ranges": status.ranges.iter().map(range_json).collect::<Vec<_>>() })
-}
-
 /// The checksums of replicas.
 pub(super) fn checks(checked: &[(RangeId, Vec<ReplicaChecksum>)]) -> String {
     let mut rows = vec![row(["range", "node", "checksum", ""])];
     for (range, replicas) in checked {
-        let verdict = if super::are_equal(replicas) { "" } else { "DIFFERS" };
+        let verdict = if report::are_equal(replicas) { "" } else { "DIFFERS" };
         rows.extend(replicas.iter().map(|replica| {
             [
                 range.to_string(),
@@ -122,71 +99,8 @@ pub(super) fn checks(checked: &[(RangeId, Vec<ReplicaChecksum>)]) -> String {
     table(&rows)
 }
 
-/// The same for programs; a checksum is hexadecimal, as numbers of 64 bits are not safe in JSON.
-pub(super) fn checks_json(checked: &[(RangeId, Vec<ReplicaChecksum>)]) -> Value {
-    let replica = |replica: &ReplicaChecksum| json!({ "node": replica.node.0, "checksum": replica.checksum.map(|sum| format!("{sum:016x}")) });
-    let range = |(range, replicas): &(RangeId, Vec<ReplicaChecksum>)| {
-        json!({
-            "range": range.0,
-            "equal": super::are_equal(replicas),
-            "replicas": replicas.iter().map(replica).collect::<Vec<_>>(),
-        })
-    };
-    json!({ "ranges": checked.iter().map(range).collect::<Vec<_>>() })
-}
-
-fn node_json(node: &NodeStatus) -> Value {
-    json!({
-        "id": node.id.0,
-        "address": node.address,
-        "labels": node.labels,
-        "state": state_word(node.state),
-        "live": node.live,
-        "silent_ms": milliseconds(node.silent),
-        "capacity_bytes": node.capacity_bytes,
-        "free_bytes": node.free_bytes,
-        "replicas": node.replicas,
-        "leaders": node.leaders,
-    })
-}
-
-fn operator_json(operator: &OperatorStatus) -> Value {
-    json!({
-        "range": operator.range.0,
-        "reason": reason(operator.reason),
-        "what": operator.what,
-        "age_ms": milliseconds(operator.age),
-    })
-}
-
-fn range_json(range: &RangeStatus) -> Value {
-    json!({
-        "id": range.descriptor.id.0,
-        "space": space(range.descriptor.space),
-        "start": key_text::write(&range.descriptor.keys.start),
-        "end": range.descriptor.keys.end.as_deref().map(key_text::write),
-        "version": range.descriptor.version,
-        "leader": range.leader.map(|leader| leader.0),
-        "voters": numbers(&range.voters),
-        "learners": numbers(&range.learners),
-        "healthy": range.healthy,
-        "available": range.available,
-        "bytes": range.bytes,
-        "writes_per_second": range.writes_per_second,
-        "reads_per_second": range.reads_per_second,
-    })
-}
-
-fn numbers<'a>(nodes: impl IntoIterator<Item = &'a NodeId>) -> Vec<u64> {
-    nodes.into_iter().map(|node| node.0).collect()
-}
-
 fn list(nodes: impl Iterator<Item = NodeId>) -> String {
     nodes.map(|node| node.to_string()).collect::<Vec<_>>().join(",")
-}
-
-fn milliseconds(duration: std::time::Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn keys(whose: Space, keys: &KeyRange) -> String {
@@ -194,27 +108,12 @@ fn keys(whose: Space, keys: &KeyRange) -> String {
     let end = keys.end.as_deref().map_or_else(String::new, key_text::write);
     match whose {
         Space::User => format!("{start}..{end}"),
-        Space::Placement => format!("{}: {start}..{end}", space(whose)),
-    }
-}
-
-const fn space(space: Space) -> &'static str {
-    match space {
-        Space::User => "data",
-        Space::Placement => "placement",
-    }
-}
-
-const fn state_word(state: NodeState) -> &'static str {
-    match state {
-        NodeState::Active => "active",
-        NodeState::Draining => "draining",
-        NodeState::Removed => "removed",
+        Space::Placement => format!("{}: {start}..{end}", report::space(whose)),
     }
 }
 
 fn state(node: &NodeStatus) -> String {
-    let word = state_word(node.state);
+    let word = report::state(node.state);
     if node.live { word.to_owned() } else { format!("{word}, silent {} s", node.silent.as_secs()) }
 }
 
@@ -230,19 +129,6 @@ fn disk(node: &NodeStatus) -> String {
 fn is_rather_full(node: &NodeStatus) -> bool {
     let used = node.capacity_bytes.saturating_sub(node.free_bytes);
     u128::from(used) * 100 > u128::from(node.capacity_bytes) * 80
-}
-
-const fn reason(reason: Reason) -> &'static str {
-    match reason {
-        Reason::Manual => "asked for",
-        Reason::Repair => "repair",
-        Reason::Drain => "drain",
-        Reason::Domains => "failure domains",
-        Reason::Split => "split",
-        Reason::Leaders => "balance of leaders",
-        Reason::Balance => "balance",
-        Reason::Hot => "load",
-    }
 }
 
 fn row<const N: usize>(words: [&str; N]) -> [String; N] {

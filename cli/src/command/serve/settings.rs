@@ -108,6 +108,7 @@ struct File {
     labels: BTreeMap<String, String>,
     replicas: Option<usize>,
     insecure: Option<bool>,
+    allow_load_from: Vec<PathBuf>,
     storage: StorageLimits,
     placement: PlacementLimits,
     queries: Queries,
@@ -192,7 +193,12 @@ fn merge(arguments: &Serve, file: File) -> Result<Settings, SettingsError> {
     node.placement.replicas = arguments.replicas.or(file.replicas).unwrap_or(node.placement.replicas);
     file.placement.apply(&mut node);
     check_placement(&node)?;
-    let server = queries::config(&file.queries, file.settings, file.users);
+    let mut server = queries::config(&file.queries, file.settings, file.users);
+    let said = arguments.allow_load_from.iter().filter(|folder| !folder.as_os_str().is_empty());
+    server.load_folders = said.cloned().collect();
+    if server.load_folders.is_empty() {
+        server.load_folders = file.allow_load_from;
+    }
     Ok(Settings { node, http, server })
 }
 

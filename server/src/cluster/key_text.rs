@@ -1,21 +1,25 @@
 //! Keys as people read and type them: printable bytes as they are, others as `\x1F`.
 
-use genomdb_server::cluster::Key;
+use genomdb_storage::Key;
 
 /// A text that is no key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is no key: a backslash begins one of \\xNN, \\n, \\r, \\t, \\\\, \\', \\\"")]
-pub(super) struct BadKey {
+pub struct BadKey {
     text: String,
 }
 
 /// Writes a key.
-pub(super) fn write(key: &[u8]) -> String {
+pub fn write(key: &[u8]) -> String {
     key.escape_ascii().to_string()
 }
 
 /// Reads what [`write()`] wrote.
-pub(super) fn parse(text: &str) -> Result<Key, BadKey> {
+///
+/// # Errors
+///
+/// If a backslash begins nothing that is known.
+pub fn parse(text: &str) -> Result<Key, BadKey> {
     let bad = || BadKey { text: text.to_owned() };
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
