@@ -2,6 +2,7 @@
 
 pub mod cluster;
 pub mod serve;
+pub mod token;
 
 use std::path::PathBuf;
 
@@ -45,6 +46,9 @@ pub enum Command {
     /// Shows and changes how a cluster stands.
     #[command(after_help = cluster::EXAMPLES)]
     Cluster(cluster::Cluster),
+    /// Makes, shows and revokes tokens: who may ask a server that wants to know.
+    #[command(after_help = token::EXAMPLES)]
+    Token(token::Token),
 }
 
 const LOAD_EXAMPLES: &str = "\
@@ -68,7 +72,7 @@ Exit codes: 0 done, 1 the query failed, 2 wrong usage, 3 the data folder cannot 
 does not answer, 130 interrupted.";
 
 /// Where the data lies.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub struct Data {
     /// The data folder; created by the first load.
     #[arg(long, value_name = "DIR", env = "GENOMDB_DATA", default_value = "./genomdb-data", global = true)]

@@ -4,6 +4,7 @@ pub mod cluster;
 pub mod load;
 pub mod query;
 pub mod serve;
+pub mod token;
 
 use std::process::ExitCode;
 

@@ -3,7 +3,8 @@
 //! `kind · table · contig · start · source · block · group · piece`, each big-endian. A contig is its number
 //! in the table's dictionary, `u32::MAX` for the reads without one, which so come last. A start is stored
 //! plus one, so that a record without a position (start -1) comes first in its contig. Rows without places
-//! lie in chunks, `kind · table · source · chunk · piece`, in the order in which they came.
+//! lie in chunks, `kind · table · source · chunk · piece`, in the order in which they came. What
+//! belongs to no table has keys of its own form.
 
 use genomdb_genome::ContigId;
 
@@ -62,6 +63,11 @@ pub enum Key {
     },
     /// A piece of a chunk of a table of rows.
     Chunk(ChunkKey),
+    /// A token: who may ask. Of no table.
+    Token {
+        /// A hash of its name; see [`TokenEntry::key`](crate::catalog::TokenEntry::key).
+        name: u128,
+    },
 }
 
 /// The key of an index page.
@@ -121,6 +127,7 @@ const INDEX_PAGE: u8 = 5;
 const BLOCK: u8 = 6;
 const LEASE: u8 = 7;
 const CHUNK: u8 = 8;
+const TOKEN: u8 = 9;
 
 /// The contig of a key: `u32::MAX` for the reads without one.
 pub fn contig_number(contig: Option<ContigId>) -> u32 {
@@ -169,6 +176,10 @@ impl Key {
                 out.extend_from_slice(&key.chunk.to_be_bytes());
                 out.extend_from_slice(&key.piece.to_be_bytes());
             }
+            Self::Token { name } => {
+                out.push(TOKEN);
+                out.extend_from_slice(&name.to_be_bytes());
+            }
         }
         out
     }
@@ -186,8 +197,10 @@ impl Key {
 
     fn read(rest: &mut &[u8]) -> Option<Self> {
         let [kind] = array(rest)?;
-        if kind == CATALOG {
-            return Some(Self::Catalog);
+        match kind {
+            CATALOG => return Some(Self::Catalog),
+            TOKEN => return Some(Self::Token { name: u128::from_be_bytes(array(rest)?) }),
+            _ => {}
         }
         let table = TableId(u32::from_be_bytes(array(rest)?));
         let mut source = || Some(SourceId(u32::from_be_bytes(array(rest)?)));
@@ -234,6 +247,11 @@ pub fn journals_prefix() -> Vec<u8> {
 /// Returns the bytes with which every key of a lease begins.
 pub fn leases_prefix() -> Vec<u8> {
     vec![LEASE]
+}
+
+/// Returns the bytes with which every key of a token begins.
+pub fn tokens_prefix() -> Vec<u8> {
+    vec![TOKEN]
 }
 
 /// Returns the bytes with which the journal keys of one load begin.
@@ -306,6 +324,7 @@ mod tests {
                 piece
             }),
             (table.clone(), source.clone()).prop_map(|(table, source)| Key::Lease { table, source }),
+            any::<u128>().prop_map(|name| Key::Token { name }),
             (table.clone(), source.clone(), any::<u32>()).prop_map(|(table, source, part)| Key::Journal {
                 table,
                 source,

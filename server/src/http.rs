@@ -8,6 +8,7 @@
 //! | `GET /v1/queries/{id}` | how far one is, or how it ended |
 //! | `GET /v1/queries/{id}/result` | the rows of one that was asked with `Prefer: respond-async` |
 //! | `DELETE /v1/queries/{id}` | stops one, and deletes its result |
+//! | `GET`, `POST /v1/tokens`, `DELETE /v1/tokens/{name}` | who may ask, for admins |
 //! | `GET /healthz` | 200 while the process lives |
 //! | `GET /readyz` | 200 while statements can be answered |
 //!
@@ -16,6 +17,7 @@
 
 mod activity;
 mod asked;
+mod auth;
 mod body;
 mod format;
 mod health;
@@ -26,6 +28,8 @@ mod problem;
 mod queries;
 mod query;
 mod results;
+mod tls;
+mod tokens;
 
 use std::{
     net::{SocketAddr, TcpListener},
@@ -33,7 +37,7 @@ use std::{
     time::Duration,
 };
 
-use axum::{Extension, Router, extract::DefaultBodyLimit, routing};
+use axum::{Router, extract::DefaultBodyLimit, middleware, routing};
 use tokio::{
     runtime::{Handle, Runtime},
     sync::watch,
@@ -42,8 +46,9 @@ use tokio::{
 use tower_http::compression::CompressionLayer;
 
 pub use self::limits::{Limits, OutOfBounds};
-use self::{problem::Problem, results::Results};
-use crate::{Node, Principal, flight};
+pub use self::tls::{Tls, TlsError};
+use self::{auth::Gate, problem::Problem, results::Results};
+use crate::{Node, flight};
 
 /// The longest text of a request: that of a statement, and as much again for JSON around it.
 const BODY_BYTES_MAX: usize = 4 << 20;
@@ -55,6 +60,10 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Options {
     /// What connections may take.
     pub limits: Limits,
+    /// The certificate with which it encrypts; without one, it does not.
+    pub tls: Option<Tls>,
+    /// Whether requests must say who sends them, with a token of [`Accounts`](crate::Accounts).
+    pub authentication: bool,
 }
 
 /// An HTTP server, on threads of its own; its queries run on others, so that no query keeps a timeout, a
@@ -90,6 +99,7 @@ impl Server {
             |name: &str| tokio::runtime::Builder::new_multi_thread().thread_name(name).enable_all().build();
         let (runtime, queries) = (threads("http")?, threads("query")?);
         let results = Results::new(node.spill_folder().join("results"));
+        let gate = Gate { node: Arc::clone(&node), is_closed: options.authentication };
         let app = App { node, queries: queries.handle().clone(), results };
         let address = listener.local_addr()?;
         listener.set_nonblocking(true)?;
@@ -98,7 +108,7 @@ impl Server {
             tokio::net::TcpListener::from_std(listener)?
         };
         let (stop, stopping) = watch::channel(false);
-        let serving = runtime.spawn(listen::serve(listener, router(app), options.limits, stopping));
+        let serving = runtime.spawn(listen::serve(listener, router(app, gate), options, stopping));
         Ok(Self { runtime, queries, address, stop, serving })
     }
 
@@ -127,12 +137,14 @@ struct App {
     results: Results,
 }
 
-fn router(app: App) -> Router {
+fn router(app: App, gate: Gate) -> Router {
     Router::new()
         .route("/v1/query", routing::get(query::get).post(query::post))
         .route("/v1/queries", routing::get(queries::list))
         .route("/v1/queries/{id}", routing::get(queries::get).delete(queries::cancel))
         .route("/v1/queries/{id}/result", routing::get(queries::result))
+        .route("/v1/tokens", routing::get(tokens::list).post(tokens::create))
+        .route("/v1/tokens/{name}", routing::delete(tokens::revoke))
         .route("/healthz", routing::get(health::live))
         .route("/readyz", routing::get(health::ready))
         .merge(flight::routes(Arc::clone(&app.node), app.queries.clone()))
@@ -141,6 +153,6 @@ fn router(app: App) -> Router {
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         // For those who take gzip; gRPC has a compression of its own.
         .layer(CompressionLayer::new())
-        .layer(Extension(Principal::local()))
+        .layer(middleware::from_fn_with_state(gate, auth::authenticate))
         .with_state(app)
 }

@@ -10,7 +10,7 @@ use genomdb_storage::{ClusterNode, Freshness, Storage, StorageError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
-    Answer, Config, LoadRequest, Observer, OpenError, Prepared, QueryError, Session, Statement,
+    Accounts, Answer, Config, LoadRequest, Observer, OpenError, Prepared, QueryError, Session, Statement,
     admission::Admission,
     catalog::{CatalogStore, Pin},
     load,
@@ -53,6 +53,7 @@ pub struct Node {
     loader: genomdb_loader::Config,
     loads: Arc<Semaphore>,
     queries: Queries,
+    accounts: Accounts,
     admission: Admission,
     /// The executors of users with settings of their own.
     users: BTreeMap<String, Executor>,
@@ -129,6 +130,7 @@ impl Node {
             executor,
             loads: Arc::new(Semaphore::new(LOADS_MAX as usize)),
             queries: Queries::default(),
+            accounts: Accounts::new(storage.clone()),
             admission: Admission::new(config.admission.clone()),
             users,
             storage,
@@ -207,6 +209,11 @@ impl Node {
     /// Returns the queries that run.
     pub fn queries(&self) -> &Queries {
         &self.queries
+    }
+
+    /// Returns who may ask.
+    pub fn accounts(&self) -> &Accounts {
+        &self.accounts
     }
 
     /// Returns the store.

@@ -17,5 +17,6 @@ fn main() -> ExitCode {
         Command::Query(arguments) => command::query::run(&arguments),
         Command::Serve(arguments) => command::serve::run(&arguments),
         Command::Cluster(arguments) => command::cluster::run(&arguments),
+        Command::Token(arguments) => command::token::run(&arguments),
     }
 }

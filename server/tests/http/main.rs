@@ -5,6 +5,8 @@
 mod client;
 mod connections;
 mod limits;
+mod tls;
+mod tokens;
 
 use std::{
     io::Read as _,
