@@ -3,6 +3,7 @@
 pub mod cluster;
 pub mod kv;
 pub mod serve;
+pub mod token;
 
 use std::path::PathBuf;
 
@@ -49,6 +50,9 @@ pub enum Command {
     /// Shows and changes how a cluster stands.
     #[command(after_help = cluster::EXAMPLES)]
     Cluster(cluster::Cluster),
+    /// Makes, shows and revokes tokens: who may ask a server that wants to know.
+    #[command(after_help = token::EXAMPLES)]
+    Token(token::Token),
 }
 
 const LOAD_EXAMPLES: &str = "\
@@ -72,7 +76,7 @@ Exit codes: 0 done, 1 the query failed, 2 wrong usage, 3 the data folder cannot 
 does not answer, 130 interrupted.";
 
 /// Where the data lies.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub struct Data {
     /// The data folder; created by the first load.
     #[arg(long, value_name = "DIR", env = "GENOMDB_DATA", default_value = "./genomdb-data", global = true)]

@@ -5,6 +5,7 @@ pub mod kv;
 pub mod load;
 pub mod query;
 pub mod serve;
+pub mod token;
 
 use std::process::ExitCode;
 

@@ -105,7 +105,7 @@ impl Visit for Words {
 }
 
 /// A moment in UTC, as `2026-01-31T23:59:59.999Z`.
-fn time(moment: SystemTime) -> String {
+pub(crate) fn time(moment: SystemTime) -> String {
     let since = moment.duration_since(UNIX_EPOCH).unwrap_or_default();
     let seconds = since.as_secs();
     let (year, month, day) = date(seconds / 86_400);

@@ -8,10 +8,12 @@ mod codec;
 mod lease;
 mod merge;
 mod source;
+mod token;
 
 pub use lease::LeaseEntry;
 pub use merge::{ContigConflict, MergedContigs, merge_contigs};
 pub use source::{JournalEntry, SourceEntry};
+pub use token::TokenEntry;
 
 use arrow_schema::{Schema, SchemaRef};
 use genomdb_genome::{

@@ -65,6 +65,11 @@ pub enum Key {
     },
     /// A piece of a chunk of a table of rows.
     Chunk(ChunkKey),
+    /// A token: who may ask. Of no table.
+    Token {
+        /// A hash of its name; see [`TokenEntry::key`](crate::catalog::TokenEntry::key).
+        name: u128,
+    },
 }
 
 /// The key of an index page.
@@ -124,6 +129,7 @@ const INDEX_PAGE: u8 = 5;
 const BLOCK: u8 = 6;
 const LEASE: u8 = 7;
 const CHUNK: u8 = 8;
+const TOKEN: u8 = 9;
 // Those that are not of tables begin here.
 const CLIENT: u8 = 16;
 const REQUEST: u8 = 17;
@@ -175,6 +181,10 @@ impl Key {
                 out.extend_from_slice(&key.chunk.to_be_bytes());
                 out.extend_from_slice(&key.piece.to_be_bytes());
             }
+            Self::Token { name } => {
+                out.push(TOKEN);
+                out.extend_from_slice(&name.to_be_bytes());
+            }
         }
         out
     }
@@ -192,8 +202,10 @@ impl Key {
 
     fn read(rest: &mut &[u8]) -> Option<Self> {
         let [kind] = array(rest)?;
-        if kind == CATALOG {
-            return Some(Self::Catalog);
+        match kind {
+            CATALOG => return Some(Self::Catalog),
+            TOKEN => return Some(Self::Token { name: u128::from_be_bytes(array(rest)?) }),
+            _ => {}
         }
         let table = TableId(u32::from_be_bytes(array(rest)?));
         let mut source = || Some(SourceId(u32::from_be_bytes(array(rest)?)));
@@ -263,6 +275,11 @@ pub fn client_name(key: &[u8]) -> Option<&[u8]> {
 pub fn request_key(sender: &str, request: &[u8]) -> Option<Vec<u8>> {
     let length = u16::try_from(sender.len()).ok()?;
     Some([&[REQUEST], &length.to_be_bytes()[..], sender.as_bytes(), request].concat())
+}
+
+/// Returns the bytes with which every key of a token begins.
+pub fn tokens_prefix() -> Vec<u8> {
+    vec![TOKEN]
 }
 
 /// Returns the bytes with which the journal keys of one load begin.
@@ -335,6 +352,7 @@ mod tests {
                 piece
             }),
             (table.clone(), source.clone()).prop_map(|(table, source)| Key::Lease { table, source }),
+            any::<u128>().prop_map(|name| Key::Token { name }),
             (table.clone(), source.clone(), any::<u32>()).prop_map(|(table, source, part)| Key::Journal {
                 table,
                 source,

@@ -13,6 +13,7 @@
 //! | `/v1/kv/…` | what clients keep beside the tables: see `docs/kv.md` |
 //! | `GET /metrics` | figures for Prometheus |
 //! | `GET /openapi.json` | what is answered, and how |
+//! | `GET`, `POST /v1/tokens`, `DELETE /v1/tokens/{name}` | who may ask, for admins |
 //! | `GET /healthz` | 200 while the process lives |
 //! | `GET /readyz` | 200 while statements can be answered |
 //!
@@ -21,6 +22,7 @@
 
 mod activity;
 mod asked;
+mod auth;
 mod body;
 mod cluster;
 mod format;
@@ -38,6 +40,8 @@ mod queries;
 mod query;
 mod request_body;
 mod results;
+mod tls;
+mod tokens;
 
 use std::{
     net::{SocketAddr, TcpListener},
@@ -45,7 +49,7 @@ use std::{
     time::Duration,
 };
 
-use axum::{Extension, Router, extract::DefaultBodyLimit, middleware};
+use axum::{Router, extract::DefaultBodyLimit, middleware};
 use tokio::{
     runtime::{Handle, Runtime},
     sync::{Semaphore, watch},
@@ -55,8 +59,9 @@ use tower_http::compression::CompressionLayer;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub use self::limits::{Limits, OutOfBounds};
-use self::{problem::Problem, results::Results};
-use crate::{Node, Principal, flight};
+pub use self::tls::{Tls, TlsError};
+use self::{auth::Gate, problem::Problem, results::Results};
+use crate::{Node, flight};
 
 /// The longest text of a request: that of a statement, and as much again for JSON around it.
 const BODY_BYTES_MAX: usize = 4 << 20;
@@ -70,6 +75,10 @@ const WATCHES_MAX: usize = 1_000;
 pub struct Options {
     /// What connections may take.
     pub limits: Limits,
+    /// The certificate with which it encrypts; without one, it does not.
+    pub tls: Option<Tls>,
+    /// Whether requests must say who sends them, with a token of [`Accounts`](crate::Accounts).
+    pub authentication: bool,
 }
 
 /// An HTTP server, on threads of its own; its queries run on others, so that no query keeps a timeout, a
@@ -106,6 +115,7 @@ impl Server {
         let (runtime, queries) = (threads("http")?, threads("query")?);
         let results = Results::new(node.spill_folder().join("results"));
         let watches = Arc::new(Semaphore::new(WATCHES_MAX));
+        let gate = Gate { node: Arc::clone(&node), is_closed: options.authentication };
         let app = App { node, queries: queries.handle().clone(), results, watches };
         let metrics = app.node.queries().metrics();
         let address = listener.local_addr()?;
@@ -115,8 +125,7 @@ impl Server {
             tokio::net::TcpListener::from_std(listener)?
         };
         let (stop, stopping) = watch::channel(false);
-        let serving =
-            runtime.spawn(listen::serve(listener, router(app), (options.limits, metrics), stopping));
+        let serving = runtime.spawn(listen::serve(listener, router(app, gate), (options, metrics), stopping));
         Ok(Self { runtime, queries, address, stop, serving })
     }
 
@@ -147,7 +156,7 @@ struct App {
     watches: Arc<Semaphore>,
 }
 
-fn router(app: App) -> Router {
+fn router(app: App, gate: Gate) -> Router {
     openapi::with_document(routes())
         .merge(flight::routes(Arc::clone(&app.node), app.queries.clone()))
         .fallback(async || Problem::not_found("there is nothing at this path"))
@@ -157,7 +166,7 @@ fn router(app: App) -> Router {
         .layer(middleware::from_fn_with_state(app.clone(), metrics::count))
         // For those who take gzip; gRPC has a compression of its own.
         .layer(CompressionLayer::new())
-        .layer(Extension(Principal::local()))
+        .layer(middleware::from_fn_with_state(gate, auth::authenticate))
         .with_state(app)
 }
 
@@ -171,6 +180,8 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
         .routes(routes!(metrics::page))
+        .routes(routes!(tokens::list, tokens::create))
+        .routes(routes!(tokens::revoke))
         .merge(load::router())
         .merge(kv::router())
         .merge(cluster::router())

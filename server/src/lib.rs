@@ -4,6 +4,7 @@
 // Whether a request can move between threads is found out through all that Raft is made of.
 #![recursion_limit = "256"]
 
+mod accounts;
 mod admission;
 mod answer;
 mod catalog;
@@ -24,7 +25,9 @@ pub mod query;
 mod session;
 mod statement;
 mod system;
+mod token;
 
+pub use accounts::{Account, AccountError, Accounts, REVOKED_WITHIN};
 pub use admission::{AdmissionConfig, Busy};
 pub use answer::Answer;
 pub use config::Config;
@@ -37,3 +40,4 @@ pub use queries::{Interruption, NoQueryId, Outcome, Queries, QueryId, QueryState
 pub use query::Prepared;
 pub use session::{Principal, Role, Session, UnknownRole};
 pub use statement::Statement;
+pub use token::{NoChance, NoToken, Token};

@@ -15,7 +15,7 @@ use genomdb_storage::{ClusterNode, Freshness, Storage, StorageError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
-    Answer, Config, LoadRequest, Observer, OpenError, Prepared, QueryError, Session, Statement,
+    Accounts, Answer, Config, LoadRequest, Observer, OpenError, Prepared, QueryError, Session, Statement,
     admission::Admission,
     catalog::{CatalogStore, Pin},
     load,
@@ -59,6 +59,7 @@ pub struct Node {
     loads: Arc<Semaphore>,
     load_folders: Vec<PathBuf>,
     queries: Queries,
+    accounts: Accounts,
     admission: Admission,
     /// The executors of users with settings of their own.
     users: BTreeMap<String, Executor>,
@@ -136,6 +137,7 @@ impl Node {
             loads: Arc::new(Semaphore::new(LOADS_MAX as usize)),
             load_folders: config.load_folders.clone(),
             queries: Queries::default(),
+            accounts: Accounts::new(storage.clone()),
             admission: Admission::new(config.admission.clone()),
             users,
             storage,
@@ -234,6 +236,11 @@ impl Node {
     /// Returns the queries that run.
     pub fn queries(&self) -> &Queries {
         &self.queries
+    }
+
+    /// Returns who may ask.
+    pub fn accounts(&self) -> &Accounts {
+        &self.accounts
     }
 
     /// Returns the store.

@@ -13,7 +13,9 @@ use arrow_array::{
 use genomdb_genome::{Contig, ContigId, Contigs, alignment::Records};
 use genomdb_layout::{
     block::{AlignmentBlockBuilder, BlockConfig, EncodedBlock},
-    catalog::{Catalog, JournalEntry, ReadGroupEntry, SourceEntry, SourceSummary, TableKind, ViewEntry},
+    catalog::{
+        Catalog, JournalEntry, ReadGroupEntry, SourceEntry, SourceSummary, TableKind, TokenEntry, ViewEntry,
+    },
     index::{IndexLine, IndexPageBuilder, IndexRoot},
     key::{Key, SourceId, TableId},
     rows::{ChunkEntry, ChunkIndex, encode_chunk},
@@ -95,7 +97,9 @@ fn changed_payloads_of_a_catalog() {
     let view = |text: &str| ViewEntry { dataset: "main".into(), name: "v".into(), text: text.into() };
     catalog.views.push(view("SELECT 1"));
     let journal = JournalEntry { prefixes: vec![b"\x06ab".to_vec(), b"\x06cd".to_vec()] };
-    let stored = [catalog.to_bytes(), journal.to_bytes()];
+    let (name, role) = ("pipeline".to_owned(), "writer".to_owned());
+    let token = TokenEntry { name, role, hash: [7; 32], created_ms: 1_763_617_000_000, expires_ms: Some(1) };
+    let stored = [catalog.to_bytes(), journal.to_bytes(), token.to_bytes()];
     let payloads: Vec<Vec<u8>> = stored.iter().map(|bytes| payload(bytes)).collect();
     // The frame that the tests make is the one that the crate makes.
     assert_eq!(Catalog::from_bytes(&targets::sealed(&payloads[0])), Ok(catalog));

@@ -12,7 +12,7 @@ use genomdb_genome::{ContigId, Interval, RegionSet, alignment::Records, schema::
 use genomdb_layout::{
     FORMAT_VERSION,
     block::{AlignmentBlockReader, BlockEntry, ColumnGroup, RowRanges, cut},
-    catalog::{Catalog, JournalEntry, LeaseEntry, SourceEntry},
+    catalog::{Catalog, JournalEntry, LeaseEntry, SourceEntry, TokenEntry},
     index::{IndexLine, IndexPage, IndexRoot, overlap},
     key::{Key, SourceId, TableId},
     rows::{ChunkEntry, ChunkIndex, ChunkReader},
@@ -59,6 +59,9 @@ pub(crate) fn catalog(payload: &[u8]) {
     }
     if let Ok(lease) = LeaseEntry::from_bytes(&bytes) {
         assert_eq!(LeaseEntry::from_bytes(&lease.to_bytes()), Ok(lease));
+    }
+    if let Ok(token) = TokenEntry::from_bytes(&bytes) {
+        assert_eq!(TokenEntry::from_bytes(&token.to_bytes()), Ok(token));
     }
 }
 

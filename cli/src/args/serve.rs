@@ -3,7 +3,8 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
+use serde::Deserialize;
 
 /// `genomdb serve`.
 #[derive(Args, Clone, Debug, Default)]
@@ -26,6 +27,17 @@ pub struct Serve {
     /// ports further: 127.0.0.1:7480]
     #[arg(long, value_name = "HOST:PORT|off", env = "GENOMDB_HTTP")]
     pub http: Option<String>,
+    /// The certificate for HTTP, its chain behind it, as PEM: with it, HTTP is encrypted. Read again at
+    /// SIGHUP, as is the key.
+    #[arg(long, value_name = "FILE", env = "GENOMDB_TLS_CERT")]
+    pub tls_cert: Option<PathBuf>,
+    /// The private key of the certificate, as PEM.
+    #[arg(long, value_name = "FILE", env = "GENOMDB_TLS_KEY")]
+    pub tls_key: Option<PathBuf>,
+    /// Whether HTTP asks who sends a request; `genomdb token` makes what is to be shown. [default: off on
+    /// loopback, on elsewhere]
+    #[arg(long, value_name = "on|off", env = "GENOMDB_AUTH")]
+    pub auth: Option<Switch>,
     /// Nodes of the cluster to join; none founds a cluster, unless the folder belongs to one.
     #[arg(long, value_name = "HOST:PORT", env = "GENOMDB_JOIN", value_delimiter = ',')]
     pub join: Vec<String>,
@@ -35,8 +47,8 @@ pub struct Serve {
     /// Copies that each range shall have, if this node founds a cluster: 1, 3, 5, 7 or 9. [default: 3]
     #[arg(long, value_name = "N", env = "GENOMDB_REPLICAS")]
     pub replicas: Option<usize>,
-    /// Listen on an address that other machines can reach, though nothing is encrypted and nobody is asked
-    /// who they are.
+    /// Listen on an address that other machines can reach, though not all that goes there is encrypted, or
+    /// not everybody is asked who they are.
     #[arg(
         long,
         value_name = "BOOL",
@@ -55,12 +67,23 @@ pub struct Serve {
     pub config: Option<PathBuf>,
 }
 
+/// Whether something is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Switch {
+    /// It is.
+    On,
+    /// It is not.
+    Off,
+}
+
 pub(crate) const EXAMPLES: &str = "\
 Examples:
   genomdb serve --data a                                     founds a cluster, or goes on with a folder
   genomdb serve --data b --listen 127.0.0.1:7401 --join 127.0.0.1:7400
   genomdb serve --config /etc/genomdb.yaml
   genomdb serve --listen 0.0.0.0:7400 --advertise node1:7400 --insecure
+  genomdb serve --http 0.0.0.0:7480 --tls-cert cert.pem --tls-key key.pem    docs/security.md
   curl -d 'SHOW TABLES' 'http://127.0.0.1:7480/v1/query?format=table'    asks it
 
 The file has the names of the flags, and limits of the store:
@@ -68,6 +91,7 @@ The file has the names of the flags, and limits of the store:
   node_id: 2
   listen: 127.0.0.1:7401
   http: 127.0.0.1:7481
+  tls: {cert: cert.pem, key: key.pem}
   join: [127.0.0.1:7400]
   labels: {zone: b}
   storage: {cache_bytes: 1073741824}

@@ -18,5 +18,6 @@ fn main() -> ExitCode {
         Command::Serve(arguments) => command::serve::run(&arguments),
         Command::Kv(arguments) => command::kv::run(&arguments),
         Command::Cluster(arguments) => command::cluster::run(&arguments),
+        Command::Token(arguments) => command::token::run(&arguments),
     }
 }

@@ -12,11 +12,11 @@ use std::{
 use genomdb_server::{
     Config, Node, OpenError,
     cluster::{ClusterNode, StorageError},
-    http::Server,
+    http::{Options, Server, Tls},
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use self::settings::Settings;
+use self::settings::{Http, Settings};
 use crate::{args::serve::Serve, exit, logging};
 
 /// Runs `genomdb serve`.
@@ -29,13 +29,19 @@ pub fn run(arguments: &Serve) -> ExitCode {
         eprintln!("error: {reason}");
         return ExitCode::from(exit::USAGE);
     }
+    let files = settings.http.as_ref().and_then(|http| http.tls.as_ref());
+    // Before the folder is opened: what is wrong with a certificate costs nobody a restart.
+    let tls = match files.map(|(cert, key)| Tls::load(cert, key)).transpose() {
+        Ok(tls) => tls,
+        Err(error) => return exit::fail(exit::USAGE, &error),
+    };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return exit::fail(exit::FAILED, &error),
     };
     let _entered = runtime.enter();
     // From here on a signal stops it in order; one that comes while it starts is seen when it has.
-    let mut signals = match Signals::new() {
+    let mut signals = match Signals::new(tls.clone()) {
         Ok(signals) => signals,
         Err(error) => return exit::fail(exit::FAILED, &error),
     };
@@ -45,16 +51,21 @@ pub fn run(arguments: &Serve) -> ExitCode {
         Err(error @ StorageError::InvalidConfig { .. }) => return exit::fail(exit::USAGE, &error),
         Err(error) => return exit::fail(exit::UNREACHABLE, &error),
     };
-    let http =
-        match settings.http.map(|address| answer(&node, &folder, address, &settings.server)).transpose() {
-            Ok(http) => http,
-            Err(error) => return exit::fail(exit::UNREACHABLE, &error),
-        };
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let asks = settings.http.as_ref().is_some_and(|http| http.authentication);
+    let http = match settings.http.map(|http| answer(&node, &folder, http, tls, &settings.server)).transpose()
+    {
+        Ok(http) => http,
+        Err(error) => return exit::fail(exit::UNREACHABLE, &error),
+    };
     // Whoever started it may not read on: all of it is written at once.
     let mut said =
         format!("node {} of cluster {:016x} listens at {}\n", node.id(), node.cluster(), node.address());
     if let Some(http) = &http {
-        said.push_str(&format!("queries are answered at http://{}/v1/query\n", http.address()));
+        said.push_str(&format!("queries are answered at {scheme}://{}/v1/query\n", http.address()));
+        if asks {
+            said.push_str("who asks shows a token; `genomdb token create` makes one\n");
+        }
     }
     print!("{said}");
     runtime.block_on(signals.next());
@@ -79,13 +90,16 @@ enum HttpError {
 fn answer(
     cluster: &ClusterNode,
     folder: &Path,
-    address: SocketAddr,
+    http: Http,
+    tls: Option<Tls>,
     config: &Config,
 ) -> Result<Server, HttpError> {
+    let Http { address, authentication, limits, .. } = http;
     let failed = |source| HttpError::Listen { address, source };
     let listener = TcpListener::bind(address).map_err(failed)?;
     let node = Arc::new(Node::within(cluster, folder, config)?);
-    Server::start(node, listener).map_err(failed)
+    let options = Options { limits, tls, authentication };
+    Server::start_with(node, listener, options).map_err(failed)
 }
 
 /// Hands over and stops, unless a second signal comes.
@@ -126,22 +140,43 @@ fn stop(
     }
 }
 
-/// The signals that end a node.
+/// The signals that end a node, and the one at which it reads its certificate again.
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    /// Without a certificate, SIGHUP means what it always means.
+    renew: Option<(Signal, Tls)>,
 }
 
 impl Signals {
-    fn new() -> std::io::Result<Self> {
+    fn new(tls: Option<Tls>) -> std::io::Result<Self> {
         let (interrupt, terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-        Ok(Self { interrupt, terminate })
+        let renew = tls.map(|tls| signal(SignalKind::hangup()).map(|hangup| (hangup, tls))).transpose()?;
+        Ok(Self { interrupt, terminate, renew })
     }
 
+    /// Waits for one that ends the node.
     async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
+        loop {
+            let hangup = async {
+                match &mut self.renew {
+                    Some((hangup, tls)) => {
+                        hangup.recv().await;
+                        tls
+                    }
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                _ = self.interrupt.recv() => return,
+                _ = self.terminate.recv() => return,
+                tls = hangup => match tls.reload() {
+                    Ok(()) => tracing::info!("the certificate was read again"),
+                    Err(error) => tracing::error!(
+                        error = exit::chain(&error), "the certificate stays the one that it was"
+                    ),
+                },
+            }
         }
     }
 }

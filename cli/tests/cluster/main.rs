@@ -6,5 +6,6 @@ mod deploy;
 mod lifecycle;
 mod loads;
 mod process;
+mod security;
 mod serving;
 mod settings;

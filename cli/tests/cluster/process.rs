@@ -70,6 +70,12 @@ pub(crate) struct Node {
 impl Node {
     /// Starts a node on a folder, at a port that the system chooses unless `more` says another one.
     pub(crate) fn start(folder: &Path, more: &[&str]) -> Self {
+        // What it logs is shown only if the test fails.
+        Self::start_with(folder, more, |_| {})
+    }
+
+    /// The same, with a command that is changed before.
+    pub(crate) fn start_with(folder: &Path, more: &[&str], change: impl FnOnce(&mut Command)) -> Self {
         let data = folder.to_str().unwrap();
         let mut arguments = vec!["serve", "--data", data];
         if !more.contains(&"--listen") {
@@ -82,20 +88,21 @@ impl Node {
             std::fs::write(&settings, "placement: {disk_used_percent_max: 99}\n").unwrap();
             arguments.extend(["--config", settings.to_str().unwrap()]);
         }
-        // What it logs is shown only if the test fails.
-        let mut process = command(&arguments).stdout(Stdio::piped()).spawn().unwrap();
-        let mut out = BufReader::new(process.stdout.take().unwrap());
+        let mut command = command(&arguments);
+        change(command.stdout(Stdio::piped()));
+        let mut process = command.spawn().unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap());
         let (mut first_line, mut second_line) = (String::new(), String::new());
-        out.read_line(&mut first_line).unwrap();
+        lines.read_line(&mut first_line).unwrap();
         if !more.windows(2).any(|pair| pair == ["--http", "off"]) {
-            out.read_line(&mut second_line).unwrap();
+            lines.read_line(&mut second_line).unwrap();
         }
-        let http = second_line.trim_end().split_once("http://").and_then(|(_, rest)| rest.split_once('/'));
+        let http = second_line.split_once("://").and_then(|(_, rest)| rest.split_once('/'));
         let http = http.map(|(address, _)| address.to_owned());
         let address =
             first_line.trim_end().rsplit_once(" listens at ").map(|(_, address)| address.to_owned());
         let Some(address) = address else { panic!("{arguments:?}: {first_line:?} {:?}", process.wait()) };
-        Self { address, http, first_line, folder: folder.to_owned(), process }
+        Self { address, first_line, http, folder: folder.to_owned(), process }
     }
 
     /// Bytes of memory that it holds.
@@ -108,6 +115,11 @@ impl Node {
     fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(i32::try_from(self.process.id()).unwrap()).unwrap();
         kill_process(pid, signal).unwrap();
+    }
+
+    /// Tells it to read its certificate again.
+    pub(crate) fn hang_up(&self) {
+        self.signal(Signal::HUP);
     }
 
     /// Tells it to stop, and returns its exit code.

@@ -28,12 +28,15 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, watch},
 };
 
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+
 use super::{
+    Options, Tls,
     activity::{Activity, Answer, Answering, Late, Watched},
     limits::Limits,
     pace::Paced,
@@ -47,6 +50,8 @@ const FRAME_BYTES: u32 = 1 << 20;
 const SEND_BYTES: usize = 1 << 20;
 /// How often a connection is looked at, if no limit is shorter.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often it says that there are too many.
+const TELL_EVERY: Duration = Duration::from_secs(60);
 /// How long it waits after an error that is not of one connection, such as too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -62,6 +67,7 @@ struct Shared {
     router: TowerToHyperService<Router>,
     limits: Limits,
     metrics: Metrics,
+    tls: Option<TlsAcceptor>,
     /// Whether somebody waits for a connection to end.
     crowded: watch::Receiver<bool>,
     stop: watch::Receiver<bool>,
@@ -71,17 +77,20 @@ struct Shared {
 pub(super) async fn serve(
     listener: TcpListener,
     router: Router,
-    (limits, metrics): (Limits, Metrics),
+    (options, metrics): (Options, Metrics),
     mut stop: watch::Receiver<bool>,
 ) {
+    let Options { limits, tls, authentication: _ } = options;
     let connections_max = u32::try_from(limits.connections_max).unwrap_or(u32::MAX);
     let connections = Arc::new(Semaphore::new(connections_max as usize));
     let (crowd, crowded) = watch::channel(false);
     let router = TowerToHyperService::new(router);
-    let shared = Arc::new(Shared { router, limits, metrics, crowded, stop: stop.clone() });
+    let tls = tls.as_ref().map(Tls::acceptor);
+    let shared = Arc::new(Shared { router, limits, metrics, tls, crowded, stop: stop.clone() });
+    let mut told = None;
     loop {
         let accepting = async {
-            let permit = room(&connections, &crowd).await;
+            let permit = room(&connections, &crowd, &mut told).await;
             let (stream, peer) = accept(&listener).await;
             (permit, stream, peer)
         };
@@ -99,11 +108,18 @@ pub(super) async fn serve(
 }
 
 /// Waits until there may be one more connection.
-async fn room(connections: &Arc<Semaphore>, crowd: &watch::Sender<bool>) -> Option<OwnedSemaphorePermit> {
+async fn room(
+    connections: &Arc<Semaphore>,
+    crowd: &watch::Sender<bool>,
+    told: &mut Option<Instant>,
+) -> Option<OwnedSemaphorePermit> {
     if let Ok(permit) = Arc::clone(connections).try_acquire_owned() {
         return Some(permit);
     }
-    tracing::warn!("there are as many connections as may be; the next ones wait");
+    if told.is_none_or(|told| told.elapsed() > TELL_EVERY) {
+        tracing::warn!("there are as many connections as may be; the next ones wait");
+        *told = Some(Instant::now());
+    }
     crowd.send_replace(true);
     let permit = Arc::clone(connections).acquire_owned().await.ok();
     crowd.send_replace(false);
@@ -140,7 +156,18 @@ impl Shared {
         let _late = stream.set_nodelay(true);
         let activity = Activity::new(Instant::now());
         let stream = Watched { stream, activity: activity.clone() };
-        self.speak(stream, Peer { address }, activity).await;
+        let peer = Peer { address };
+        let Some(tls) = self.tls.clone() else { return self.speak(stream, peer, activity).await };
+        let mut stop = self.stop.clone();
+        let shaken = tokio::select! {
+            _stopped = stop.wait_for(|stop| *stop) => return,
+            shaken = tokio::time::timeout(self.limits.header_timeout, shake_hands(&tls, stream)) => shaken,
+        };
+        match shaken {
+            Ok(Ok(Some(stream))) => self.speak(stream, peer, activity).await,
+            Ok(Ok(None)) | Err(_) => {}
+            Ok(Err(error)) => tracing::debug!(peer = %address, %error, "TLS did not come about"),
+        }
     }
 
     /// Speaks HTTP until the other side or a limit ends it.
@@ -214,6 +241,26 @@ impl Shared {
         };
         Ok(response.map(|body| Body::new(Answer { body, _answering: answering })))
     }
+}
+
+/// Begins TLS; who speaks plain HTTP is told, and that is all.
+async fn shake_hands(tls: &TlsAcceptor, mut stream: Watched) -> io::Result<Option<TlsStream<Watched>>> {
+    const PLAIN: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n\
+        TLS is spoken here: ask https://\n";
+    /// What a connection of TLS begins with.
+    const HANDSHAKE: u8 = 22;
+    let mut first = [0];
+    if stream.stream.peek(&mut first).await? == 0 {
+        return Ok(None);
+    }
+    if first == [HANDSHAKE] {
+        return tls.accept(stream).await.map(Some);
+    }
+    // What is left unread would break the connection before the answer is read.
+    let _some = stream.stream.try_read(&mut [0; 8 << 10]);
+    stream.write_all(PLAIN).await?;
+    stream.shutdown().await?;
+    Ok(None)
 }
 
 async fn call(router: &TowerToHyperService<Router>, request: Request) -> Response {

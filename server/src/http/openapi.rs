@@ -12,7 +12,7 @@ use utoipa::{
 };
 use utoipa_axum::router::OpenApiRouter;
 
-use super::{App, format, problem};
+use super::{App, auth::HEALTH, format, problem};
 use crate::output::Format;
 
 /// Where it is.
@@ -30,6 +30,7 @@ pub(super) const PATH: &str = "/openapi.json";
         (name = "loads", description = "Files to tables"),
         (name = "keys and values", description = "What clients keep beside the tables"),
         (name = "cluster", description = "Nodes and ranges"),
+        (name = "tokens", description = "Who may ask"),
         (name = "state", description = "Whether the node is well"),
     ),
 )]
@@ -45,9 +46,12 @@ pub(super) fn with_document(routes: OpenApiRouter<App>) -> Router<App> {
 
 /// Adds what is answered before a handler is asked.
 fn add_what_connections_answer(document: &mut OpenApiDocument) {
-    for item in document.paths.paths.values_mut() {
+    for (path, item) in &mut document.paths.paths {
         let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete];
         for operation in operations.into_iter().flatten() {
+            if !HEALTH.contains(&path.as_str()) {
+                operation.responses.responses.extend(problems(&[401]));
+            }
             if operation.request_body.is_some() {
                 operation.responses.responses.extend(problems(&[408]));
             }
@@ -115,7 +119,7 @@ impl IntoResponses for Answered {
         let id =
             HeaderBuilder::new().schema(Some(string())).description(Some("The name of the query.")).build();
         let rows = rows.header("X-GenomDB-Query-Id", id).build();
-        let mut all = problems(&[400, 403, 406, 409, 413, 415, 422, 500, 503, 504, 507]);
+        let mut all = problems(&[400, 403, 406, 409, 413, 415, 422, 429, 500, 503, 504, 507]);
         all.insert("200".to_owned(), RefOr::T(rows));
         all
     }
@@ -144,6 +148,7 @@ fn problem(status: u16) -> Response {
 fn meaning(status: u16) -> &'static str {
     match status {
         400 => "The request is wrong.",
+        401 => "Who asks? The server wants a token.",
         403 => "Whoever asks may not do that.",
         404 => "It does not exist.",
         406 => "No such format of an answer.",

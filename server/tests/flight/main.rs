@@ -6,3 +6,4 @@ mod catalog;
 mod queries;
 mod served;
 mod sessions;
+mod tokens;

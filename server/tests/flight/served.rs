@@ -13,7 +13,10 @@ use arrow_flight::{
     sql::client::FlightSqlServiceClient,
 };
 use futures::TryStreamExt as _;
-use genomdb_server::{CancelToken, Config, LoadRequest, Node, Observer, Silent, http::Server};
+use genomdb_server::{
+    CancelToken, Config, LoadRequest, Node, Observer, Silent,
+    http::{Options, Server},
+};
 use tonic::transport::{Channel, Endpoint};
 
 const BAM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/data/NA12878.chr11_chr20.bam");
@@ -31,10 +34,14 @@ pub(crate) struct Served {
 
 impl Served {
     pub(crate) fn start() -> Self {
+        Self::start_with(Options::default())
+    }
+
+    pub(crate) fn start_with(options: Options) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let node = Arc::new(Node::open(folder.path(), &Config::default()).unwrap());
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let server = Server::start(Arc::clone(&node), listener).unwrap();
+        let server = Server::start_with(Arc::clone(&node), listener, options).unwrap();
         Self { server: Some(server), node, _folder: folder }
     }
 

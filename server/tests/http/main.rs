@@ -10,6 +10,8 @@ mod limits;
 mod load;
 mod metrics;
 mod openapi;
+mod tls;
+mod tokens;
 
 use std::{
     io::Read as _,

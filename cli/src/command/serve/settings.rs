@@ -1,5 +1,6 @@
 //! The settings of a node, from where they stand: a flag wins over the environment, and that over the file.
 
+mod http;
 mod queries;
 
 use std::{
@@ -12,11 +13,16 @@ use std::{
 use genomdb_server::{
     Config,
     cluster::{NodeConfig, NodeId},
+    http::OutOfBounds,
 };
 use serde::Deserialize;
 
-use self::queries::{Queries, SessionSettings};
-use crate::args::serve::Serve;
+pub use self::http::Http;
+use self::{
+    http::{HttpLimits, TlsFiles},
+    queries::{Queries, SessionSettings},
+};
+use crate::args::serve::{Serve, Switch};
 
 const DATA: &str = "./genomdb-data";
 const LISTEN: &str = "127.0.0.1:7400";
@@ -58,16 +64,28 @@ pub enum SettingsError {
         #[source]
         source: std::io::Error,
     },
-    /// Others could reach an address that nothing protects.
+    /// Others could reach an address that is not protected as it could be.
     #[error(
-        "`{address}` is not a loopback address, and there is no encryption and no authentication yet: whoever \
-         reaches it can read and delete everything; to listen there all the same, in a network that you \
-         trust, say it twice, with --insecure (insecure: true, GENOMDB_INSECURE=true)"
+        "`{address}` is not a loopback address, and {why}; to listen there all the same, in a network that \
+         you trust, say it twice, with --insecure (insecure: true, GENOMDB_INSECURE=true)"
     )]
     Unprotected {
         /// What was said.
         address: String,
+        /// What is missing, and what follows from that.
+        why: &'static str,
     },
+    /// A certificate is of no use without its key, and a key without its certificate.
+    #[error("{given} needs {missing} besides")]
+    HalfTls {
+        /// What was said.
+        given: &'static str,
+        /// What was not.
+        missing: &'static str,
+    },
+    /// A limit of HTTP is out of bounds.
+    #[error("http_limits: {0}")]
+    HttpLimit(#[from] OutOfBounds),
     /// Others cannot connect to "every address".
     #[error("`{address}` means every address of this machine; --advertise says which one others can reach")]
     Unadvertised {
@@ -89,8 +107,8 @@ pub enum SettingsError {
 pub struct Settings {
     /// The node.
     pub node: NodeConfig,
-    /// Where HTTP is answered, if at all.
-    pub http: Option<SocketAddr>,
+    /// How HTTP is answered, if at all.
+    pub http: Option<Http>,
     /// What answers queries there.
     pub server: Config,
 }
@@ -103,6 +121,9 @@ struct File {
     node_id: Option<u64>,
     listen: Option<String>,
     http: Option<String>,
+    http_limits: HttpLimits,
+    tls: TlsFiles,
+    auth: Option<Switch>,
     advertise: Option<String>,
     join: Vec<String>,
     labels: BTreeMap<String, String>,
@@ -168,15 +189,15 @@ fn read(path: &Path) -> Result<File, SettingsError> {
         .map_err(|source| SettingsError::File { path: path.to_owned(), source })
 }
 
-fn merge(arguments: &Serve, file: File) -> Result<Settings, SettingsError> {
+fn merge(arguments: &Serve, mut file: File) -> Result<Settings, SettingsError> {
     let said = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());
-    let folder = arguments.data.clone().filter(|path| !path.as_os_str().is_empty()).or(file.data);
+    let folder = arguments.data.clone().filter(|path| !path.as_os_str().is_empty()).or(file.data.take());
     let mut node = NodeConfig::new(folder.unwrap_or_else(|| DATA.into()));
-    node.listen = said(&arguments.listen).or(file.listen).unwrap_or_else(|| LISTEN.to_owned());
-    node.advertise = said(&arguments.advertise).or(file.advertise);
+    node.listen = said(&arguments.listen).or(file.listen.take()).unwrap_or_else(|| LISTEN.to_owned());
+    node.advertise = said(&arguments.advertise).or(file.advertise.take());
     let insecure = arguments.insecure.or(file.insecure).unwrap_or(false);
     let listens = check_address(&node, insecure)?;
-    let http = http_address(said(&arguments.http).or(file.http).as_deref(), listens, insecure)?;
+    let http = http::settings(arguments, &file, listens, insecure)?;
     node.node = arguments.node_id.or(file.node_id).map(NodeId);
     if node.node == Some(NodeId(0)) {
         return Err(SettingsError::NodeZero);
@@ -205,46 +226,35 @@ fn merge(arguments: &Serve, file: File) -> Result<Settings, SettingsError> {
 /// An address that others can reach must be told twice, and one that is every address is none to reach.
 fn check_address(node: &NodeConfig, insecure: bool) -> Result<SocketAddr, SettingsError> {
     let address = &node.listen;
-    let resolved = resolve(address, insecure)?;
+    let resolved = resolve(address)?;
+    if !are_loopback(&resolved) && !insecure {
+        let why = "between nodes there is no encryption and no authentication: whoever reaches it can read \
+                   and delete everything";
+        return Err(SettingsError::Unprotected { address: address.clone(), why });
+    }
     if resolved.iter().any(|resolved| resolved.ip().is_unspecified()) && node.advertise.is_none() {
         return Err(SettingsError::Unadvertised { address: address.clone() });
     }
     first(&resolved, address)
 }
 
-/// What an address means; one that others can reach must be told twice.
-fn resolve(address: &str, insecure: bool) -> Result<Vec<SocketAddr>, SettingsError> {
-    let resolved = address.to_socket_addrs();
-    let resolved: Vec<SocketAddr> =
-        resolved.map_err(|source| SettingsError::Address { address: address.to_owned(), source })?.collect();
-    if resolved.iter().any(|resolved| !resolved.ip().is_loopback()) && !insecure {
-        return Err(SettingsError::Unprotected { address: address.to_owned() });
+/// What an address means.
+fn resolve(address: &str) -> Result<Vec<SocketAddr>, SettingsError> {
+    match address.to_socket_addrs() {
+        Ok(resolved) => Ok(resolved.collect()),
+        Err(source) => Err(SettingsError::Address { address: address.to_owned(), source }),
     }
-    Ok(resolved)
+}
+
+/// Whether only this machine can reach all of them.
+fn are_loopback(addresses: &[SocketAddr]) -> bool {
+    addresses.iter().all(|address| address.ip().is_loopback())
 }
 
 fn first(resolved: &[SocketAddr], address: &str) -> Result<SocketAddr, SettingsError> {
     let source = std::io::ErrorKind::AddrNotAvailable;
     let none = || SettingsError::Address { address: address.to_owned(), source: source.into() };
     resolved.first().copied().ok_or_else(none)
-}
-
-/// Where HTTP is answered: as it is said, or beside where other nodes are.
-fn http_address(
-    said: Option<&str>,
-    listens: SocketAddr,
-    insecure: bool,
-) -> Result<Option<SocketAddr>, SettingsError> {
-    /// From the port of nodes to that of HTTP.
-    const PORTS: u16 = 80;
-    match said {
-        Some("off") => Ok(None),
-        Some(address) => Ok(Some(first(&resolve(address, insecure)?, address)?)),
-        None => {
-            let port = if listens.port() == 0 { 0 } else { listens.port().checked_add(PORTS).unwrap_or(0) };
-            Ok(Some(SocketAddr::new(listens.ip(), port)))
-        }
-    }
 }
 
 fn check_placement(node: &NodeConfig) -> Result<(), SettingsError> {
