@@ -79,6 +79,28 @@ class Adbc(unittest.TestCase):
         rows = pyarrow.record_batch({"1": [0, 255], "2": ["11", "20"]})
         self.cursor.executemany(count, rows)
 
+    def test_question_marks(self):
+        count = "SELECT count(*) AS n FROM reads WHERE chrom = ? AND mapq >= ?"
+        self.assertEqual(self.ask(count, ("11", 30)).to_pylist(), [{"n": 2145}])
+
+    def test_a_million_rows_are_put_into_a_table(self):
+        rows = 1_000_000
+        table = pyarrow.table({
+            "n": pyarrow.array(range(rows), pyarrow.int64()),
+            "text": pyarrow.array([f"row {n % 1000}" for n in range(rows)]),
+        })
+        self.assertEqual(self.cursor.adbc_ingest("put", table, mode="create"), rows)
+        with self.assertRaises(flightsql.Error):
+            self.cursor.adbc_ingest("put", table, mode="create")
+        sums = "SELECT count(*) AS n, sum(n) AS sum, count(DISTINCT text) AS texts FROM put"
+        self.assertEqual(self.ask(sums).to_pylist(), [{"n": rows, "sum": rows * (rows - 1) // 2, "texts": 1000}])
+        few = table.slice(0, 10)
+        self.assertEqual(self.cursor.adbc_ingest("put", few, mode="append"), 10)
+        self.assertEqual(self.ask("SELECT count(*) AS n FROM put").to_pylist(), [{"n": rows + 10}])
+        self.assertEqual(self.cursor.adbc_ingest("put", few, mode="replace"), 10)
+        self.assertEqual(self.ask("SELECT * FROM put ORDER BY n").to_pydict(), few.to_pydict())
+        self.cursor.executescript("DROP TABLE put")
+
     def test_columns_without_running(self):
         schema = self.cursor.adbc_execute_schema("SELECT pos, chrom FROM reads")
         self.assertEqual(schema, pyarrow.schema([("pos", pyarrow.int64()), ("chrom", pyarrow.string())]))
