@@ -89,6 +89,8 @@ class Adbc(unittest.TestCase):
             "n": pyarrow.array(range(rows), pyarrow.int64()),
             "text": pyarrow.array([f"row {n % 1000}" for n in range(rows)]),
         })
+        # The driver sends a batch as one message, and none of more than 16 MiB.
+        table = pyarrow.Table.from_batches(table.to_batches(max_chunksize=100_000))
         self.assertEqual(self.cursor.adbc_ingest("put", table, mode="create"), rows)
         with self.assertRaises(flightsql.Error):
             self.cursor.adbc_ingest("put", table, mode="create")
@@ -99,7 +101,7 @@ class Adbc(unittest.TestCase):
         self.assertEqual(self.ask("SELECT count(*) AS n FROM put").to_pylist(), [{"n": rows + 10}])
         self.assertEqual(self.cursor.adbc_ingest("put", few, mode="replace"), 10)
         self.assertEqual(self.ask("SELECT * FROM put ORDER BY n").to_pydict(), few.to_pydict())
-        self.cursor.executescript("DROP TABLE put")
+        self.cursor.execute("DROP TABLE put")
 
     def test_columns_without_running(self):
         schema = self.cursor.adbc_execute_schema("SELECT pos, chrom FROM reads")
