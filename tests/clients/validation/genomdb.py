@@ -25,10 +25,10 @@ class GenomdbQuirks(model.DriverQuirks):
         statement_execute_schema=True,
         statement_get_parameter_schema=True,
         statement_prepare=True,
-        # The driver does not tell how many rows a query's statement has added.
-        statement_rows_affected=False,
+        statement_rows_affected=True,
         current_catalog="genomdb",
         current_schema="main",
+        # Made beforehand: CREATE DATASET secondary.
         secondary_schema="secondary",
         supported_xdbc_fields=[],
         # The driver is not the suite's own.
