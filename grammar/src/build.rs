@@ -53,6 +53,7 @@ fn run<'t>(rule: Rule, text: &'t str, place: Span, limits: &Limits) -> Result<(B
         .map_err(|error| ParseError::from_pest(&error, text, place, limits.depth_max))?;
     let build = Build {
         text,
+        questions: questions(source, &pairs),
         base: place.range().start,
         limits: limits.clone(),
         height: Cell::new(0),
@@ -64,9 +65,24 @@ fn run<'t>(rule: Rule, text: &'t str, place: Span, limits: &Limits) -> Result<(B
     }
 }
 
+/// Where the `?` of a text stand, in its order: the first is `$1`, the second `$2`.
+fn questions(source: &str, pairs: &Pairs<'_, Rule>) -> Vec<usize> {
+    if !source.contains('?') {
+        return Vec::new();
+    }
+    let placeholders = pairs.clone().flatten().filter(|pair| pair.as_rule() == Rule::placeholder);
+    let mut places: Vec<_> =
+        placeholders.filter(|pair| pair.as_str() == "?").map(|pair| pair.as_span().start()).collect();
+    places.sort_unstable();
+    places.dedup();
+    places
+}
+
 /// What every building function needs to know.
 struct Build<'t> {
     text: &'t str,
+    /// Where `?` stands in pest's text.
+    questions: Vec<usize>,
     /// Where pest's text begins in `text`.
     base: usize,
     limits: Limits,

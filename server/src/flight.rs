@@ -18,6 +18,7 @@ mod caller;
 mod handle;
 mod handshake;
 mod info;
+mod ingest;
 mod metadata;
 mod parameters;
 mod put;

@@ -18,7 +18,7 @@ impl Build<'_> {
             | Rule::hex_string => ExprKind::Literal(self.literal(&node)?),
             Rule::null => constant(LiteralKind::Null, span),
             Rule::boolean => constant(LiteralKind::Boolean(node.as_str().eq_ignore_ascii_case("true")), span),
-            Rule::placeholder => ExprKind::Placeholder(node.as_str().to_owned()),
+            Rule::placeholder => ExprKind::Placeholder(self.placeholder(&node)),
             Rule::paren => return self.paren(node),
             Rule::name_led | Rule::quoted_led => return self.name_led(node),
             Rule::array => ExprKind::Array { elements: self.exprs(node)?, word: false },
@@ -47,6 +47,14 @@ impl Build<'_> {
             _ => return self.confused(&node),
         };
         Ok(Expr::new(kind, span))
+    }
+
+    /// `$1`, `$name`; a `?` has the number of its place among them.
+    fn placeholder(&self, node: &Node<'_>) -> String {
+        match self.questions.binary_search(&node.as_span().start()) {
+            Ok(before) => format!("${}", before + 1),
+            Err(_) => node.as_str().to_owned(),
+        }
     }
 
     /// `( … )`: a query, an expression, a row, the parameters of a lambda.

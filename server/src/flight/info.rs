@@ -101,7 +101,7 @@ pub(super) async fn execute(
                         let parameters = Parameters::from_bytes(&parameters)?;
                         statement::run(&node, &session, &statement, &parameters, registration).await
                     };
-                    flight.run(work).await?.0
+                    flight.run(work).await?.schema
                 }
             };
             let ticket = TicketStatementQuery { statement_handle: handle.to_bytes()? };

@@ -15,6 +15,7 @@ use super::{
     Caller, Flight,
     handle::Handle,
     info::{no_substrait, no_transaction},
+    ingest,
     parameters::Parameters,
     statement,
 };
@@ -55,8 +56,9 @@ pub(super) async fn put(
             // The values are in the handle: it is another one from here on.
             DoPutPreparedStatementResult { prepared_statement_handle: Some(handle) }.encode_to_vec().into()
         }
-        Some(Command::CommandStatementIngest(_)) => {
-            return Err(Status::unimplemented("rows cannot be put into tables yet"));
+        Some(Command::CommandStatementIngest(command)) => {
+            let record_count = ingest::ingest(flight, caller, command, messages).await?;
+            DoPutUpdateResult { record_count }.encode_to_vec().into()
         }
         Some(Command::CommandStatementSubstraitPlan(_)) => return Err(no_substrait()),
         _ => return Err(Status::invalid_argument("nothing that can be put is meant by the descriptor")),
@@ -72,10 +74,10 @@ async fn update(flight: &Flight, caller: &Caller, handle: &Handle) -> Result<Byt
     let parameters = handle.parameters.clone();
     let work = async move {
         let parameters = Parameters::from_bytes(&parameters)?;
-        let (_, rows) = statement::run(&node, &session, &statement, &parameters, registration).await?;
-        rows.try_for_each(|_| futures::future::ready(Ok(()))).await
+        let run = statement::run(&node, &session, &statement, &parameters, registration).await?;
+        run.rows.try_for_each(|_| futures::future::ready(Ok(()))).await?;
+        Ok(run.changed)
     };
-    flight.run(work).await?;
-    // No statement changes single rows.
-    Ok(DoPutUpdateResult { record_count: 0 }.encode_to_vec().into())
+    let record_count = flight.run(work).await?;
+    Ok(DoPutUpdateResult { record_count }.encode_to_vec().into())
 }

@@ -51,8 +51,8 @@ pub(super) async fn get(
         let parameters = Parameters::from_bytes(&handle.parameters)?;
         statement::run(&node, &session, &statement, &parameters, registration).await
     };
-    let (schema, rows) = flight.run(work).await?;
-    let mut response = caller.answer(send(&flight.queries, schema, rows));
+    let run = flight.run(work).await?;
+    let mut response = caller.answer(send(&flight.queries, run.schema, run.rows));
     if let Ok(id) = id.to_string().parse() {
         response.metadata_mut().insert(QUERY_ID, id);
     }

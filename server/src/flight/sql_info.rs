@@ -99,7 +99,7 @@ fn server(infos: &mut SqlInfoDataBuilder) {
     infos.append(SqlInfo::FlightSqlServerSubstraitMaxVersion, "");
     infos.append(SqlInfo::FlightSqlServerTransaction, SqlSupportedTransaction::None as i32);
     infos.append(SqlInfo::FlightSqlServerCancel, true);
-    infos.append(SqlInfo::FlightSqlServerBulkIngestion, false);
+    infos.append(SqlInfo::FlightSqlServerBulkIngestion, true);
     infos.append(SqlInfo::FlightSqlServerIngestTransactionsSupported, false);
     // Handles do not expire.
     infos.append(SqlInfo::FlightSqlServerStatementTimeout, 0_i32);
@@ -158,7 +158,7 @@ fn language(infos: &mut SqlInfoDataBuilder) {
         SqlInfo::SqlSupportedGrammar,
         mask(&[SupportedSqlGrammar::SqlMinimumGrammar as i32, SupportedSqlGrammar::SqlCoreGrammar as i32]),
     );
-    // SQL-92's entry level has INSERT and the like, which GQL has not.
+    // SQL-92's entry level has UPDATE and DELETE, which GQL has not.
     infos.append(SqlInfo::SqlAnsi92SupportedLevel, 0_i32);
     infos.append(SqlInfo::SqlSupportsIntegrityEnhancementFacility, false);
     infos.append(SqlInfo::SqlOuterJoinsSupportLevel, SqlOuterJoinsSupportLevel::SqlFullOuterJoins as i32);

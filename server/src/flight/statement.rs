@@ -81,6 +81,20 @@ pub(super) async fn describe(
     Ok(Described { schema, parameters: Schema::empty() })
 }
 
+/// A statement that was begun.
+pub(super) struct Run {
+    pub(super) schema: SchemaRef,
+    pub(super) rows: Rows,
+    /// How many rows of tables it has added or changed.
+    pub(super) changed: i64,
+}
+
+impl Run {
+    fn of(schema: SchemaRef, rows: Rows) -> Self {
+        Self { schema, rows, changed: 0 }
+    }
+}
+
 /// Carries out a statement, as often as there are rows of parameters.
 pub(super) async fn run(
     node: &Arc<Node>,
@@ -88,7 +102,7 @@ pub(super) async fn run(
     statement: &Statement,
     parameters: &Parameters,
     registration: Registration,
-) -> Result<(SchemaRef, Rows), Status> {
+) -> Result<Run, Status> {
     let failed = |error| status::of_statement(&error, statement);
     if let ast::Statement::Query(_) = &statement.ast {
         let prepared = node.prepare(session, statement).await.map_err(|error| {
@@ -99,7 +113,8 @@ pub(super) async fn run(
         let runs = parameters.runs(are_named(&names))?;
         let schema = wire_schema(&prepared, runs.first().cloned().flatten(), statement)?;
         let query = Arc::new(Query { node: Arc::clone(node), session: Arc::clone(session), prepared });
-        return Ok((Arc::clone(&schema), query.rows(schema, statement.clone(), runs, registration).await?));
+        let rows = query.rows(Arc::clone(&schema), statement.clone(), runs, registration).await?;
+        return Ok(Run::of(schema, rows));
     }
     if parameters.are_bound() {
         return Err(Status::invalid_argument("only a query takes parameters"));
@@ -110,10 +125,19 @@ pub(super) async fn run(
             let schema = wire_schema::of_any_run(&rows.schema());
             let statement = statement.clone();
             let rows = rows.map_err(move |error| status::of_statement(&statement.error(error), &statement));
-            Ok((schema, rows.boxed()))
+            Ok(Run::of(schema, rows.boxed()))
         }
-        Answer::Done(_) => Ok((Arc::new(Schema::empty()), stream::empty().boxed())),
+        Answer::Done(message) => {
+            let changed = changed(&message);
+            Ok(Run { changed, ..Run::of(Arc::new(Schema::empty()), stream::empty().boxed()) })
+        }
     }
+}
+
+/// How many rows were added, as the message of the statement says.
+fn changed(message: &str) -> i64 {
+    let count = message.strip_prefix("INSERT ").or_else(|| message.strip_prefix("CREATE TABLE "));
+    count.and_then(|count| count.parse().ok()).unwrap_or(0)
 }
 
 /// A query that runs once for each row of parameters.

@@ -140,15 +140,6 @@ impl Refused {
     }
 }
 
-/// Refuses whoever may not do what needs a role.
-pub(super) fn require(principal: &Principal, needed: Role) -> Result<(), Problem> {
-    if principal.role >= needed {
-        return Ok(());
-    }
-    let Principal { name, role } = principal;
-    Err(Problem::forbidden(format!("{name} is a {role}; this needs a {needed}")))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

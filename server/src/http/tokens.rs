@@ -12,7 +12,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{App, auth::require, openapi::Operating, problem::Problem};
+use super::{App, openapi::Operating, problem::Problem};
 use crate::{
     Principal, Role,
     accounts::{Account, AccountError},
@@ -74,7 +74,7 @@ pub(super) async fn list(
     State(app): State<App>,
     Extension(principal): Extension<Principal>,
 ) -> Result<Json<Vec<Shown>>, Problem> {
-    require(&principal, Role::Admin)?;
+    Problem::unless_allowed(&principal, Role::Admin)?;
     let accounts = app.node.accounts().list().await.map_err(problem)?;
     Ok(Json(accounts.iter().map(Shown::from).collect()))
 }
@@ -90,7 +90,7 @@ pub(super) async fn create(
     Extension(principal): Extension<Principal>,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    require(&principal, Role::Admin)?;
+    Problem::unless_allowed(&principal, Role::Admin)?;
     let wanted: Wanted = serde_json::from_slice(&body).map_err(|error| {
         Problem::bad_request(format!("the body is not a token that is wanted: {error}"))
             .with_hint(r#"{"name": "pipeline", "role": "reader", "expires_in_s": 86400}"#)
@@ -117,7 +117,7 @@ pub(super) async fn revoke(
     Extension(principal): Extension<Principal>,
     Path(name): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    require(&principal, Role::Admin)?;
+    Problem::unless_allowed(&principal, Role::Admin)?;
     match app.node.accounts().revoke(&name).await.map_err(problem)? {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(Problem::not_found("there is no token of that name")),

@@ -87,6 +87,13 @@ async fn a_prepared_query_runs_with_values_and_a_row_is_a_run() {
         got.batches.iter().flat_map(|batch| batch.column(1).as_primitive::<Int64Type>().values()).collect();
     assert_eq!(counts, [&2249, &829, &0]);
     prepared.close().await.unwrap();
+    // The way of JDBC: each question mark is the next value.
+    let text = "SELECT ? AS given, '?' AS mark, count(*) AS n FROM reads WHERE chrom = ?";
+    let mut marked = client.prepare(text.to_owned(), None).await.unwrap();
+    marked.set_parameters(values(vec![7], vec!["20"])).unwrap();
+    let info = marked.execute().await.unwrap();
+    let table = get(&mut client, info).await.table();
+    assert!(table.contains("| 7     | ?    | 829 |"), "{table}");
     served.wait_until_nothing_runs().await;
 }
 
