@@ -2,16 +2,21 @@
 
 pub mod cluster;
 pub mod kv;
+mod parameter;
 pub mod serve;
 pub mod token;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{
     Args, Parser, Subcommand,
     builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
 };
 use genomdb_server::output::Format;
+
+pub use parameter::{Parameter, parse_duration};
+
+use crate::connection::Reach;
 
 /// Loads genomic files once, and asks them questions in GQL (SQL plus genomics).
 #[derive(Debug, Parser)]
@@ -70,10 +75,11 @@ Examples:
   genomdb query 'SHOW TABLES'
   genomdb query \"SELECT qname, pos, cigar FROM reads WHERE interval INTERSECTS 'chr1:10,000-20,000'\"
   genomdb query --format parquet 'SELECT * FROM reads' > reads.parquet
+  genomdb query --host http://127.0.0.1:7480 'SHOW TABLES'
   genomdb query \"EXPLAIN SELECT pos, mapq FROM reads WHERE interval INTERSECTS 'chr1:1-1000'\"
 
 Exit codes: 0 done, 1 the query failed, 2 wrong usage, 3 the data folder cannot be opened or the cluster
-does not answer, 130 interrupted.";
+or server does not answer, 130 interrupted.";
 
 /// Where the data lies.
 #[derive(Args, Clone, Debug)]
@@ -124,6 +130,17 @@ fn format_parser() -> impl TypedValueParser<Value = Format> {
     PossibleValuesParser::new(names).try_map(|name| name.parse())
 }
 
+/// What belongs to each statement.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Asking {
+    /// The value of `$NAME` in the statements: a number, true, false, null, or a text; bound, never pasted.
+    #[arg(long = "param", value_name = "NAME=VALUE")]
+    pub parameters: Vec<Parameter>,
+    /// How long a statement may take: `30`, `30s`, `500ms`, `5m`.
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub timeout: Option<Duration>,
+}
+
 /// `genomdb query`.
 #[derive(Args, Debug)]
 pub struct Query {
@@ -136,27 +153,55 @@ pub struct Query {
     /// Write the result into a file instead of standard output.
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// The data folder.
+    /// What belongs to each statement.
     #[command(flatten)]
-    pub data: Data,
+    pub asking: Asking,
+    /// Where the data is.
+    #[command(flatten)]
+    pub reach: Reach,
 }
 
 /// Asks GenomDB questions in GQL: at a prompt, from a file, from a pipe.
 #[derive(Debug, Parser)]
 #[command(name = "gql", version, after_help = GQL_EXAMPLES)]
 pub struct Gql {
-    /// Run these statements and leave; may be given several times.
+    /// Run these statements and commands, and leave; may be given several times.
     #[arg(long, short, value_name = "GQL")]
     pub command: Vec<String>,
-    /// Run the statements of a file and leave; may be given several times.
+    /// Run the statements and commands of a file, and leave; may be given several times.
     #[arg(long, short, value_name = "FILE")]
     pub file: Vec<PathBuf>,
     /// How to write results.
     #[arg(long, short = 'F', value_name = "FORMAT", value_parser = format_parser(), ignore_case = true)]
     pub format: Option<Format>,
-    /// The data folder.
+    /// Write results into a file instead of standard output.
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// What belongs to each statement.
     #[command(flatten)]
-    pub data: Data,
+    pub asking: Asking,
+    /// Stop a script at its first error; `--bail=false` goes on, and ends with the code of the first error.
+    #[arg(
+        long,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value = "true",
+        default_missing_value = "true"
+    )]
+    pub bail: bool,
+    /// No colours. So does NO_COLOR in the environment.
+    #[arg(long)]
+    pub no_color: bool,
+    /// Say nothing but results and errors.
+    #[arg(long, short)]
+    pub quiet: bool,
+    /// A file of settings instead of ~/.config/genomdb/gql.toml; `none` reads none.
+    #[arg(long, value_name = "FILE", env = "GQL_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Where the data is.
+    #[command(flatten)]
+    pub reach: Reach,
 }
 
 const GQL_EXAMPLES: &str = "\
@@ -164,5 +209,10 @@ Examples:
   gql                                   a prompt; statements end in `;`, \\? lists its commands
   gql -c 'SHOW TABLES'
   gql -f questions.gql --format csv
+  gql --host http://127.0.0.1:7480      the same at a server
   gql --connect 127.0.0.1:7400
-  echo 'SELECT count(*) FROM reads' | gql";
+  gql --param n=30 -c 'SELECT count(*) FROM reads WHERE mapq >= $n'
+  echo 'SELECT count(*) FROM reads' | gql
+
+Exit codes: 0 done, 1 a statement failed, 2 wrong usage, 3 the data folder cannot be opened or the server does
+not answer, 130 interrupted.";

@@ -19,6 +19,7 @@ mod parser;
 mod scan;
 mod span;
 mod suggest;
+mod token;
 
 pub use error::{ParseError, ParseErrorKind};
 pub use keyword::{KEYWORDS, is_reserved};
@@ -26,6 +27,7 @@ pub use limits::Limits;
 pub use scan::{is_complete, split_statements};
 pub use span::{At, LineColumn, LineIndex, Span, line_column, render_caret};
 pub use suggest::suggest;
+pub use token::{Token, TokenKind, tokens};
 
 use ast::{Expr, Statement};
 

@@ -5,7 +5,7 @@ use crate::limits::Limits;
 use crate::span::Span;
 
 /// A piece of text that matters here.
-enum Piece {
+pub(crate) enum Piece {
     Open(u8),
     Close(u8),
     Case,
@@ -17,14 +17,14 @@ enum Piece {
 }
 
 /// Reads a text piece by piece; never goes back.
-struct Scanner<'t> {
+pub(crate) struct Scanner<'t> {
     text: &'t str,
     bytes: &'t [u8],
-    offset: usize,
+    pub(crate) offset: usize,
 }
 
 impl<'t> Scanner<'t> {
-    fn new(text: &'t str) -> Scanner<'t> {
+    pub(crate) fn new(text: &'t str) -> Scanner<'t> {
         Scanner { text, bytes: text.as_bytes(), offset: 0 }
     }
 
@@ -33,7 +33,7 @@ impl<'t> Scanner<'t> {
     }
 
     /// The next piece, with where it stands.
-    fn next(&mut self) -> Option<(Piece, Span)> {
+    pub(crate) fn next(&mut self) -> Option<(Piece, Span)> {
         let start = self.offset;
         let byte = self.at(start)?;
         let piece = match byte {

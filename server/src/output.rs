@@ -1,8 +1,13 @@
 //! How a result is written: one writer a format, each streaming batch by batch in bounded memory.
 
+mod cells;
 mod delimited;
+mod markdown;
 mod nested;
+mod sam;
 mod table;
+mod terminal;
+mod vertical;
 
 use std::{io::Write, str::FromStr};
 
@@ -23,11 +28,17 @@ use parquet::{
     file::properties::WriterProperties,
 };
 
+pub use terminal::{Screen, ScreenWriter};
+
 /// The formats in which a result can be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// Aligned columns for people.
     Table,
+    /// A line a value.
+    Vertical,
+    /// A table in Markdown.
+    Markdown,
     /// Comma-separated values with a header line (RFC 4180).
     Csv,
     /// Tab-separated values with a header line; nothing is quoted.
@@ -40,23 +51,38 @@ pub enum Format {
     Arrow,
     /// An Apache Parquet file, compressed by zstd.
     Parquet,
+    /// SAM lines, of rows with all fields of an alignment.
+    Sam,
 }
 
 impl Format {
     /// All of them.
-    pub const ALL: [Self; 7] =
-        [Self::Table, Self::Csv, Self::Tsv, Self::Json, Self::Ndjson, Self::Arrow, Self::Parquet];
+    pub const ALL: [Self; 10] = [
+        Self::Table,
+        Self::Vertical,
+        Self::Markdown,
+        Self::Csv,
+        Self::Tsv,
+        Self::Json,
+        Self::Ndjson,
+        Self::Arrow,
+        Self::Parquet,
+        Self::Sam,
+    ];
 
     /// What it is called.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Table => "table",
+            Self::Vertical => "vertical",
+            Self::Markdown => "markdown",
             Self::Csv => "csv",
             Self::Tsv => "tsv",
             Self::Json => "json",
             Self::Ndjson => "ndjson",
             Self::Arrow => "arrow",
             Self::Parquet => "parquet",
+            Self::Sam => "sam",
         }
     }
 
@@ -64,12 +90,15 @@ impl Format {
     pub const fn description(self) -> &'static str {
         match self {
             Self::Table => "Aligned columns for people",
+            Self::Vertical => "A line a value, for wide rows",
+            Self::Markdown => "A table in Markdown",
             Self::Csv => "Comma-separated values with a header line (RFC 4180)",
             Self::Tsv => "Tab-separated values with a header line; nothing is quoted",
             Self::Json => "One JSON array of objects",
             Self::Ndjson => "One JSON object a line",
             Self::Arrow => "An Arrow IPC stream",
             Self::Parquet => "An Apache Parquet file, compressed by zstd",
+            Self::Sam => "SAM lines without a header, of rows with all fields of an alignment",
         }
     }
 }
@@ -80,6 +109,9 @@ impl FromStr for Format {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let named = Self::ALL.into_iter().find(|format| format.name().eq_ignore_ascii_case(text));
         named.ok_or_else(|| {
+            if text.eq_ignore_ascii_case("vcf") {
+                return "vcf holds variants, and there are no tables of variants yet".to_owned();
+            }
             let names = Self::ALL.map(Self::name).join(", ");
             format!("`{text}` is no format; there are {names}")
         })
@@ -98,6 +130,9 @@ pub enum OutputError {
     /// The same, said by the Parquet writer.
     #[error("the result does not fit Parquet")]
     Parquet(#[source] ParquetError),
+    /// SAM is asked for, and the rows are no alignments.
+    #[error("SAM needs rows with all fields of an alignment, as SELECT * FROM reads gives: no `{0}`")]
+    NoAlignments(&'static str),
 }
 
 impl OutputError {
@@ -157,17 +192,32 @@ pub fn writer<'a, W: Write + Send + 'a>(
 ) -> Result<Box<dyn ResultWriter + 'a>, OutputError> {
     Ok(match format {
         Format::Table => Box::new(table::TableWriter::new(schema, output)),
+        Format::Vertical => Box::new(vertical::VerticalWriter::new(&schema, output)),
+        Format::Markdown => Box::new(markdown::MarkdownWriter::new(&schema, output)?),
         Format::Csv => Box::new(delimited::CsvWriter::new(&schema, output)?),
         Format::Tsv => Box::new(delimited::TsvWriter::new(&schema, output)?),
         Format::Json => Box::new(JsonWriter::<_, JsonArray>::new(output)),
         Format::Ndjson => Box::new(JsonWriter::<_, LineDelimited>::new(output)),
         Format::Arrow => Box::new(ArrowStream(StreamWriter::try_new(output, &schema)?)),
+        Format::Sam => Box::new(sam::SamWriter::new(&schema, output)?),
         Format::Parquet => {
             let compression = Compression::ZSTD(ZstdLevel::default());
             let properties = WriterProperties::builder().set_compression(compression).build();
             Box::new(Parquet(ArrowWriter::try_new(output, schema, Some(properties))?))
         }
     })
+}
+
+/// Tells whether rows of a schema can be written in a format.
+///
+/// # Errors
+///
+/// If they cannot: what is missing.
+pub fn check(format: Format, schema: &SchemaRef) -> Result<(), OutputError> {
+    match format {
+        Format::Sam => sam::SamWriter::new(schema, std::io::sink()).map(drop),
+        _ => Ok(()),
+    }
 }
 
 struct JsonWriter<W: Write, F: JsonFormat>(arrow::json::Writer<W, F>);

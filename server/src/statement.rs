@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use genomdb_grammar::{self as grammar, ast};
+use genomdb_grammar::{self as grammar, Span, ast};
 
 use crate::{QueryError, QueryErrorKind};
 
@@ -23,6 +23,15 @@ use crate::{QueryError, QueryErrorKind};
 pub struct Statement {
     pub(crate) text: Arc<str>,
     pub(crate) ast: ast::Statement,
+}
+
+/// What a `SET` or `RESET` changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SettingChange {
+    /// A setting gets a value.
+    Set(String, String),
+    /// A setting, or all of them, gets the value that it began with.
+    Reset(Option<String>),
 }
 
 impl Statement {
@@ -55,6 +64,30 @@ impl Statement {
     /// Tells whether a text ends in a finished statement: `;` outside quotes, brackets and comments.
     pub fn is_complete(text: &str) -> bool {
         grammar::is_complete(text)
+    }
+
+    /// Returns the text that the statement stands in; the same one for all of a script.
+    pub fn script(&self) -> &Arc<str> {
+        &self.text
+    }
+
+    /// Returns where in [`Statement::script`] the statement stands.
+    pub fn span(&self) -> Span {
+        self.ast.at().0
+    }
+
+    /// Returns what a `SET` or `RESET` changes, for those who keep the settings of a session themselves.
+    pub fn setting_change(&self) -> Option<SettingChange> {
+        match &self.ast {
+            ast::Statement::Set(set) => match set.values.as_slice() {
+                [value] => Some(SettingChange::Set(set.setting.name.clone(), value.as_text()?)),
+                _ => None,
+            },
+            ast::Statement::Reset(reset) => {
+                Some(SettingChange::Reset(reset.setting.as_ref().map(|setting| setting.name.clone())))
+            }
+            _ => None,
+        }
     }
 
     /// Makes an error of this statement out of one that its stream yielded.

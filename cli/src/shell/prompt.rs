@@ -1,89 +1,120 @@
-//! The prompt: lines are gathered until `;`, edited and remembered by reedline.
+//! The prompt: lines are gathered until `;`, edited, coloured, completed and remembered by reedline.
 
-use std::{borrow::Cow, path::PathBuf, process::ExitCode, time::Instant};
+use std::{borrow::Cow, path::PathBuf, process::ExitCode, sync::Arc};
 
-use genomdb_server::{Node, Principal, Statement, output::Format};
 use reedline::{
-    FileBackedHistory, Prompt, PromptEditMode, PromptHistorySearch, Reedline, Signal, ValidationResult,
-    Validator,
+    Color, ColumnarMenu, DefaultHinter, EditCommand, EditMode as ReedlineMode, Emacs, FileBackedHistory,
+    KeyCode, KeyModifiers, Keybindings, MenuBuilder as _, Prompt, PromptEditMode, PromptHistorySearch,
+    PromptViMode, Reedline, ReedlineEvent, ReedlineMenu, Signal, ValidationResult, Validator, Vi,
+    default_emacs_keybindings, default_vi_insert_keybindings, default_vi_normal_keybindings,
+    default_vi_visual_keybindings,
 };
-use tokio::runtime::Runtime;
 
-use super::meta::{self, Meta};
-use crate::{
-    command::query::{Printer, RunError},
-    exit,
+use super::{
+    complete::NameCompleter,
+    execute::{Shell, Stop},
+    external_editor,
+    highlight::GqlHighlighter,
+    names::Names,
+    segment,
+    settings_file::EditMode,
 };
+use crate::exit;
 
 /// Lines that the history keeps.
 const HISTORY_LINES_MAX: usize = 10_000;
+/// The name of the menu that Tab opens.
+const MENU: &str = "names";
+
+/// How the prompt looks and is edited.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Looks {
+    /// Whether it has colours.
+    pub(super) has_color: bool,
+    /// How a line is edited.
+    pub(super) edit_mode: EditMode,
+}
 
 /// Asks, answers, and asks again, until Ctrl-D or `\q`.
-pub(super) fn run(runtime: &Runtime, node: &Node, format: Option<Format>) -> ExitCode {
-    let mut printer = match Printer::new(format, None) {
-        Ok(printer) => printer,
-        Err(error) => return error.report(),
-    };
-    let mut editor = Reedline::create().with_validator(Box::new(UntilSemicolon));
-    match history() {
-        Some(Ok(history)) => editor = editor.with_history(Box::new(history)),
-        Some(Err(error)) => eprintln!("note: this session is not remembered: {error}"),
-        None => {}
+pub(super) fn run(shell: &mut Shell<'_>, looks: Looks) -> ExitCode {
+    let mut editor = editor(Arc::clone(&shell.names), looks);
+    if !shell.printer.style.quiet {
+        println!("GenomDB {}. Statements end in `;`, \\? helps, \\q leaves.", env!("CARGO_PKG_VERSION"));
     }
-    println!("GenomDB {}. Statements end in `;`, \\? helps, \\q leaves.", env!("CARGO_PKG_VERSION"));
-    let session = node.session(Principal::local());
-    let mut timing = true;
     loop {
+        if let Some(text) = shell.prefill.take() {
+            editor.run_edit_commands(&[EditCommand::InsertString(text)]);
+        }
         let text = match editor.read_line(&GqlPrompt) {
             Ok(Signal::Success(text)) => text,
             Ok(Signal::CtrlD) => return ExitCode::from(exit::DONE),
             Ok(_) => continue,
             Err(error) => return exit::fail(exit::FAILED, &error),
         };
-        let text = match command(text, &mut printer, &mut timing) {
-            Ok(Some(text)) => text,
-            Ok(None) => continue,
-            Err(Leave) => return ExitCode::from(exit::DONE),
-        };
-        let begin = Instant::now();
-        match runtime.block_on(printer.run(node, &session, &text)) {
-            Ok(()) if timing => eprintln!("{:.1} ms", begin.elapsed().as_secs_f64() * 1_000.0),
+        match shell.run(&text) {
             Ok(()) => {}
-            Err(error @ RunError::Output(_)) => return error.report(),
-            Err(error) => {
-                error.report();
+            Err(Stop::Quit) => return ExitCode::from(exit::DONE),
+            Err(Stop::Failed(error)) => {
+                let code = error.report();
+                if error.is_broken_pipe() {
+                    return code;
+                }
             }
         }
     }
 }
 
-/// The user wants to leave.
-struct Leave;
+fn editor(names: Arc<Names>, looks: Looks) -> Reedline {
+    let menu =
+        ColumnarMenu::default().with_name(MENU).with_marker("> ").with_columns(4).with_column_padding(2);
+    let mut editor = Reedline::create()
+        .with_validator(Box::new(UntilSemicolon))
+        .with_completer(Box::new(NameCompleter::new(names)))
+        .with_menu(ReedlineMenu::EngineCompleter(Box::new(menu)))
+        .with_quick_completions(true)
+        .with_partial_completions(true)
+        .with_edit_mode(edit_mode(looks.edit_mode))
+        .with_ansi_colors(looks.has_color)
+        .use_bracketed_paste(true);
+    if looks.has_color {
+        let hinter = DefaultHinter::default().with_style(Color::DarkGray.italic());
+        editor = editor.with_highlighter(Box::new(GqlHighlighter)).with_hinter(Box::new(hinter));
+    }
+    // Ctrl-O, as in bash.
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", &format!("{} \"$1\"", external_editor::editor()), "sh"]);
+    let scratch = std::env::temp_dir().join(format!("gql-{}.gql", std::process::id()));
+    editor = editor.with_buffer_editor(command, scratch);
+    match history() {
+        Some(Ok(history)) => editor = editor.with_history(Box::new(history)),
+        Some(Err(error)) => eprintln!("note: this session is not remembered: {error}"),
+        None => {}
+    }
+    editor
+}
 
-/// Obeys a line that begins with `\`; returns the statements to run, if any.
-fn command(text: String, printer: &mut Printer, timing: &mut bool) -> Result<Option<String>, Leave> {
-    if text.trim().is_empty() {
-        return Ok(None);
+fn edit_mode(mode: EditMode) -> Box<dyn ReedlineMode> {
+    match mode {
+        EditMode::Emacs => Box::new(Emacs::new(with_menu(default_emacs_keybindings()))),
+        EditMode::Vi => Box::new(Vi::new(
+            with_menu(default_vi_insert_keybindings()),
+            default_vi_normal_keybindings(),
+            default_vi_visual_keybindings(),
+        )),
     }
-    if !text.trim_start().starts_with('\\') {
-        return Ok(Some(text));
-    }
-    match meta::parse(&text) {
-        Ok(Meta::Quit) => return Err(Leave),
-        Ok(Meta::Help) => println!("{}", meta::HELP),
-        Ok(Meta::Timing) => {
-            *timing = !*timing;
-            println!("Timing is {}.", if *timing { "on" } else { "off" });
-        }
-        Ok(Meta::Format(format)) => printer.set_format(format),
-        Ok(Meta::Statement(text)) => return Ok(Some(text)),
-        Ok(Meta::Include(path)) => match std::fs::read_to_string(&path) {
-            Ok(text) => return Ok(Some(text)),
-            Err(error) => eprintln!("error: cannot read {path}: {error}"),
-        },
-        Err(message) => eprintln!("error: {message}"),
-    }
-    Ok(None)
+}
+
+/// Tab opens the menu of names and goes through it; Alt-Enter begins another line.
+fn with_menu(mut keys: Keybindings) -> Keybindings {
+    let next = vec![ReedlineEvent::Menu(MENU.to_owned()), ReedlineEvent::MenuNext];
+    keys.add_binding(KeyModifiers::NONE, KeyCode::Tab, ReedlineEvent::UntilFound(next));
+    keys.add_binding(KeyModifiers::SHIFT, KeyCode::BackTab, ReedlineEvent::MenuPrevious);
+    keys.add_binding(
+        KeyModifiers::ALT,
+        KeyCode::Enter,
+        ReedlineEvent::Edit(vec![EditCommand::InsertNewline]),
+    );
+    keys
 }
 
 /// Where earlier lines are remembered: `$XDG_STATE_HOME/genomdb/history`, or `~/.local/state/…`.
@@ -94,16 +125,14 @@ fn history() -> Option<reedline::Result<FileBackedHistory>> {
     Some(FileBackedHistory::with_file(HISTORY_LINES_MAX, state.join("genomdb/history")))
 }
 
-/// Lets Enter run a text only when its last statement is ended by `;`, or it is a `\` command.
+/// Lets Enter run a text only when its last statement is ended by `;`, or it ends in a `\` command.
 struct UntilSemicolon;
 
 impl Validator for UntilSemicolon {
     fn validate(&self, text: &str) -> ValidationResult {
-        let text = text.trim_start();
-        if text.is_empty() || text.starts_with('\\') || Statement::is_complete(text) {
-            ValidationResult::Complete
-        } else {
-            ValidationResult::Incomplete
+        match segment::is_finished(text) {
+            true => ValidationResult::Complete,
+            false => ValidationResult::Incomplete,
         }
     }
 }
@@ -119,8 +148,11 @@ impl Prompt for GqlPrompt {
         Cow::Borrowed("")
     }
 
-    fn render_prompt_indicator(&self, _: PromptEditMode) -> Cow<'_, str> {
-        Cow::Borrowed("> ")
+    fn render_prompt_indicator(&self, mode: PromptEditMode) -> Cow<'_, str> {
+        Cow::Borrowed(match mode {
+            PromptEditMode::Vi(PromptViMode::Normal) => ": ",
+            _ => "> ",
+        })
     }
 
     fn render_prompt_multiline_indicator(&self) -> Cow<'_, str> {

@@ -27,7 +27,10 @@ use super::{
 };
 use crate::{
     Answer, NoQueryId, Node, Observer, Principal, QueryError, QueryId, RunningQuery, Session, Silent,
-    Statement, output::Format, queries::Registration,
+    Statement,
+    output::{self, Format},
+    queries::Registration,
+    sql_value,
 };
 
 /// A query says by itself that its time is over; so much later nobody waits for that any more, such as while
@@ -206,6 +209,9 @@ pub(super) async fn fetch(
 /// Begins to send rows.
 fn respond(app: &App, rows: Rows, deadline: Option<Instant>) -> Response {
     let (id, format) = (rows.id, rows.format);
+    if let Err(error) = output::check(format, &rows.rest.schema()) {
+        return Problem::not_acceptable(error.to_string()).of_query(id).into_response();
+    }
     let mut response = rows.into_body(&app.queries, deadline).into_response();
     let headers = response.headers_mut();
     headers.insert(QUERY_ID, id_value(id));
@@ -276,17 +282,5 @@ fn allow(statement: &ast::Statement, only_reads: bool) -> Result<(), Problem> {
 
 /// The value of `$1`, …
 fn parameter(value: &Value) -> Result<ScalarValue, Problem> {
-    Ok(match value {
-        Value::Null => ScalarValue::Null,
-        Value::Bool(value) => ScalarValue::Boolean(Some(*value)),
-        Value::String(text) => ScalarValue::Utf8(Some(text.clone())),
-        Value::Number(number) => match (number.as_i64(), number.as_f64()) {
-            (Some(number), _) => ScalarValue::Int64(Some(number)),
-            (None, Some(number)) => ScalarValue::Float64(Some(number)),
-            (None, None) => return Err(Problem::bad_request("a parameter is out of the range of numbers")),
-        },
-        Value::Array(_) | Value::Object(_) => {
-            return Err(Problem::bad_request("a parameter is a number, a string, true, false or null"));
-        }
-    })
+    sql_value(value).map_err(Problem::bad_request)
 }

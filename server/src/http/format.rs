@@ -11,7 +11,9 @@ const DEFAULT: Format = Format::Json;
 /// What an answer says of itself.
 pub(super) const fn media_type(format: Format) -> &'static str {
     match format {
-        Format::Table => "text/plain; charset=utf-8",
+        Format::Table | Format::Vertical => "text/plain; charset=utf-8",
+        Format::Markdown => "text/markdown; charset=utf-8",
+        Format::Sam => "text/x-sam; charset=utf-8",
         Format::Csv => "text/csv; charset=utf-8; header=present",
         Format::Tsv => "text/tab-separated-values; charset=utf-8",
         Format::Json => "application/json",
@@ -42,8 +44,9 @@ pub(super) fn choose(named: Option<&str>, headers: &HeaderMap) -> Result<Format,
     // Among equals, the first.
     wishes.sort_by(|(_, a), (_, b)| b.total_cmp(a));
     wishes.iter().find_map(|(media_type, _)| matching(media_type)).ok_or_else(|| {
-        let known = Format::ALL.map(bare).join(", ");
-        Problem::not_acceptable(format!("an answer can be {known}"))
+        let mut known = Format::ALL.map(bare).to_vec();
+        known.dedup();
+        Problem::not_acceptable(format!("an answer can be {}", known.join(", ")))
     })
 }
 

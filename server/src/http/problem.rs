@@ -36,6 +36,9 @@ pub(super) struct Details {
     /// In bytes, from 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     offset: Option<u32>,
+    /// The byte behind what is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    end: Option<u32>,
     /// What may help.
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<String>,
@@ -67,6 +70,7 @@ impl Problem {
             line: None,
             column: None,
             offset: None,
+            end: None,
             hint: None,
             file: None,
             record: None,
@@ -233,7 +237,8 @@ impl Problem {
         if let Some(span) = error.span() {
             let LineColumn { line, column } = line_column(text, span.range().start);
             let details = problem.0.as_mut();
-            (details.line, details.column, details.offset) = (Some(line), Some(column), Some(span.start));
+            (details.line, details.column) = (Some(line), Some(column));
+            (details.offset, details.end) = (Some(span.start), Some(span.end));
         }
         problem.0.hint = error.hint().map(str::to_owned);
         problem.0.retry_after = match Interruption::of_query(error) {

@@ -2,23 +2,13 @@
 
 use std::io::Write;
 
-use arrow::{
-    array::RecordBatch,
-    datatypes::SchemaRef,
-    util::display::{ArrayFormatter, FormatOptions},
-};
+use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use unicode_width::UnicodeWidthStr;
 
-use super::{
-    OutputError, ResultWriter,
-    nested::{flat_schema, flatten},
-};
+use super::{OutputError, ResultWriter, cells, nested::flat_schema, vertical};
 
 /// How many rows are seen before the widths are settled.
 const ROWS_MEASURED: usize = 1_000;
-
-/// What stands for a missing value.
-const NULL: &str = "NULL";
 
 /// Writes a table: a header, a rule, rows, and the number of rows.
 pub(super) struct TableWriter<W: Write> {
@@ -87,13 +77,8 @@ impl<W: Write> TableWriter<W> {
 
 impl<W: Write + Send> ResultWriter for TableWriter<W> {
     fn write(&mut self, batch: &RecordBatch) -> Result<(), OutputError> {
-        let batch = flatten(batch, &self.schema)?;
-        let options = FormatOptions::default().with_null(NULL);
-        let columns = batch.columns().iter().map(|column| ArrayFormatter::try_new(column, &options));
-        let columns = columns.collect::<Result<Vec<_>, _>>()?;
-        for row in 0..batch.num_rows() {
-            let cells = columns.iter().map(|column| column.value(row).to_string());
-            let cells: Vec<String> = cells.collect();
+        let schema = self.schema.clone();
+        cells::each_row(batch, &schema, |cells| {
             match self.widths.take() {
                 Some(widths) => {
                     self.row(&cells, &widths)?;
@@ -106,7 +91,8 @@ impl<W: Write + Send> ResultWriter for TableWriter<W> {
                     }
                 }
             }
-        }
+            Ok(())
+        })?;
         self.rows += batch.num_rows();
         Ok(())
     }
@@ -115,8 +101,7 @@ impl<W: Write + Send> ResultWriter for TableWriter<W> {
         if self.widths.is_none() {
             self.settle()?;
         }
-        let noun = if self.rows == 1 { "row" } else { "rows" };
-        writeln!(self.output, "({} {noun})", self.rows)?;
+        writeln!(self.output, "{}", vertical::count(self.rows))?;
         Ok(self.output.flush()?)
     }
 }

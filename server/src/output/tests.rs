@@ -125,3 +125,106 @@ fn binary_formats_read_back() {
     parquet.finish().unwrap();
     assert_eq!((bytes.get(..4), bytes.ends_with(b"PAR1")), (Some(b"PAR1".as_slice()), true));
 }
+
+#[test]
+fn tables_of_other_kinds() {
+    check(
+        Format::Vertical,
+        &[batch()],
+        expect![[r#"
+            ─[ row 1 ]──────────────────────────────
+            n    │ 1
+            text │ a"b\c
+            list │ [1,2]
+            tags │ {"NM":3}
+            ─[ row 2 ]──────────────────────────────
+            n    │ NULL
+            text │ x,	y
+            list │ NULL
+            tags │ {}
+            ─[ row 3 ]──────────────────────────────
+            n    │ 300
+            text │ NULL
+            list │ []
+            tags │ {"NM":0}
+            (3 rows)
+        "#]],
+    );
+    check(
+        Format::Markdown,
+        &[batch()],
+        expect![[r#"
+            | n | text | list | tags |
+            | ---: | --- | --- | --- |
+            | 1 | a"b\\c | \[1,2\] | {"NM":3} |
+            | NULL | x,	y | NULL | {} |
+            | 300 | NULL | \[\] | {"NM":0} |
+        "#]],
+    );
+}
+
+#[test]
+fn sam_needs_alignments() {
+    let refused = writer(Format::Sam, batch().schema(), Vec::new()).map(drop).unwrap_err();
+    assert!(refused.to_string().ends_with("no `qname`"), "{refused}");
+    assert!("vcf".parse::<Format>().unwrap_err().contains("variants"));
+}
+
+/// What a screen shows of `rows` rows with a number and a text of that length.
+fn screen(rows: i64, text: usize, screen: super::Screen) -> String {
+    let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(1..=rows));
+    let texts: ArrayRef = Arc::new(StringArray::from_iter_values((1..=rows).map(|_| "x".repeat(text))));
+    let more: ArrayRef = Arc::new(Int64Array::from_iter_values(1..=rows));
+    let batch = RecordBatch::try_from_iter([("n", numbers), ("text", texts), ("more", more)]).unwrap();
+    let mut bytes = Vec::new();
+    let mut writer: Box<dyn super::ResultWriter> =
+        Box::new(super::ScreenWriter::new(&batch.schema(), &mut bytes, screen));
+    writer.write(&batch).unwrap();
+    writer.finish().unwrap();
+    String::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn a_screen_shows_what_fits() {
+    let small = super::Screen { rows_max: 3, width_max: 30, vertical_when_wide: false };
+    expect![[r#"
+        ┌────┬────────────────┬──────┐
+        │ n  │ text           │ more │
+        ├────┼────────────────┼──────┤
+        │  1 │ xxxxxxxxxxxxx… │    1 │
+        │  2 │ xxxxxxxxxxxxx… │    2 │
+        │  … │ …              │    … │
+        │ 10 │ xxxxxxxxxxxxx… │   10 │
+        └────┴────────────────┴──────┘
+        … 10 rows, 3 shown; \pset maxrows 0 shows all
+    "#]]
+    .assert_eq(&screen(10, 40, small));
+    let tiny = super::Screen { width_max: 16, ..small };
+    expect![[r#"
+        ┌───┬───┬──────┐
+        │ n │ … │ more │
+        ├───┼───┼──────┤
+        │ 1 │ … │    1 │
+        └───┴───┴──────┘
+        (1 row)
+    "#]]
+    .assert_eq(&screen(1, 40, tiny));
+    let vertical = super::Screen { vertical_when_wide: true, ..small };
+    expect![[r#"
+        ─[ row 1 ]──────────────────────────────
+        n    │ 1
+        text │ xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
+        more │ 1
+        ─[ row 2 ]──────────────────────────────
+        n    │ 2
+        text │ xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
+        more │ 2
+        …
+        ─[ row 4 ]──────────────────────────────
+        n    │ 4
+        text │ xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
+        more │ 4
+        … 4 rows, 3 shown; \pset maxrows 0 shows all
+    "#]]
+    .assert_eq(&screen(4, 40, vertical));
+}

@@ -1,0 +1,35 @@
+//! `\watch`: a statement again and again.
+
+use std::time::Duration;
+
+use super::{Shell, Stop};
+use crate::printer::RunError;
+
+impl Shell<'_> {
+    /// Runs a statement so many seconds apart, until Ctrl-C or an error.
+    pub(super) fn watch(&mut self, statement: Option<String>, seconds: f64) -> Result<(), Stop> {
+        let statement = self.statement_for(statement)?;
+        let pause = Duration::from_secs_f64(seconds);
+        // A pager would wait for its reader each time.
+        let has_pager = std::mem::replace(&mut self.printer.style.has_pager, false);
+        let done = loop {
+            match self.run_statements(&statement) {
+                Ok(()) => {}
+                Err(Stop::Failed(RunError::Interrupted)) => break Ok(()),
+                Err(stop) => break Err(stop),
+            }
+            let is_interrupted = self.runtime.block_on(async {
+                tokio::select! {
+                    biased;
+                    _ = tokio::signal::ctrl_c() => true,
+                    () = tokio::time::sleep(pause) => false,
+                }
+            });
+            if is_interrupted {
+                break Ok(());
+            }
+        };
+        self.printer.style.has_pager = has_pager;
+        done
+    }
+}
