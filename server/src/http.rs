@@ -163,9 +163,9 @@ fn router(app: App, gate: Gate) -> Router {
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::map_response(problem::instead_of_text))
-        .layer(middleware::from_fn_with_state(app.clone(), metrics::count))
         // For those who take gzip; gRPC has a compression of its own.
         .layer(CompressionLayer::new())
+        .layer(middleware::from_fn_with_state(app.clone(), metrics::count))
         .layer(middleware::from_fn_with_state(gate, auth::authenticate))
         .with_state(app)
 }
