@@ -85,7 +85,7 @@ pub(super) fn read_fields(cursor: &mut Cursor<'_>, depth: usize) -> Result<Vec<F
 pub(super) fn put_field(out: &mut Vec<u8>, field: &Field, depth: usize) {
     put_bytes(out, field.name().as_bytes());
     let ordered = field.dict_is_ordered() == Some(true);
-    out.push(u8::from(field.is_nullable()) * NULLABLE | u8::from(ordered) * ORDERED);
+    out.push((u8::from(field.is_nullable()) * NULLABLE) | (u8::from(ordered) * ORDERED));
     put_type(out, field.data_type(), depth);
     put_metadata(out, field.metadata());
 }

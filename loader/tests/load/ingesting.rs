@@ -1,9 +1,11 @@
 //! Rows into tables: they come back in their order, and what fails, is stopped or dies leaves nothing.
 
+#![expect(clippy::single_range_in_vec_init, reason = "a list of one range of rows is meant")]
+
 use std::{cell::Cell, sync::Arc};
 
 use arrow_array::{
-    Array, ArrayRef, DictionaryArray, Int64Array, RecordBatch, StringArray, cast::AsArray, types::Int8Type,
+    ArrayRef, DictionaryArray, Int64Array, RecordBatch, StringArray, cast::AsArray, types::Int8Type,
 };
 use arrow_schema::SchemaRef;
 use bytes::Bytes;

@@ -55,10 +55,10 @@ impl TestNode {
         &self,
         table: &str,
         mode: IngestMode,
-        batches: &[RecordBatch],
+        batches: impl IntoIterator<Item = RecordBatch>,
     ) -> Result<u64, QueryError> {
-        let schema = batches[0].schema();
-        let batches: Vec<_> = batches.iter().cloned().map(Ok).collect();
+        let batches: Vec<Result<RecordBatch, DataFusionError>> = batches.into_iter().map(Ok).collect();
+        let schema = batches[0].as_ref().unwrap().schema();
         let rows = stream(schema, futures::stream::iter(batches));
         self.node.ingest(&self.session, request(table, mode), rows).await
     }

@@ -15,25 +15,25 @@ const ALL: &str = "SELECT * FROM samples ORDER BY name";
 async fn each_mode_does_what_it_says() {
     let test = TestNode::new();
     let (one, two) = (samples(&[("b", Some(2)), ("a", None)]), samples(&[("c", Some(3))]));
-    assert_eq!(test.ingest("samples", IngestMode::Create, &[one.clone(), two.clone()]).await.unwrap(), 3);
+    assert_eq!(test.ingest("samples", IngestMode::Create, [one.clone(), two.clone()]).await.unwrap(), 3);
     // The order in which they came.
     assert_eq!(test.rows("SELECT * FROM samples").await, ["b|2", "a|", "c|3"]);
-    assert_eq!(test.ingest("samples", IngestMode::Append, &[two.clone()]).await.unwrap(), 1);
-    assert_eq!(test.ingest("samples", IngestMode::CreateOrAppend, &[two.clone()]).await.unwrap(), 1);
+    assert_eq!(test.ingest("samples", IngestMode::Append, [two.clone()]).await.unwrap(), 1);
+    assert_eq!(test.ingest("samples", IngestMode::CreateOrAppend, [two.clone()]).await.unwrap(), 1);
     assert_eq!(test.rows(ALL).await, ["a|", "b|2", "c|3", "c|3", "c|3"]);
     assert_eq!(test.rows("SELECT count(*), sum(age) FROM samples").await, ["5|11"]);
-    assert_eq!(test.ingest("new", IngestMode::CreateOrAppend, &[two.clone()]).await.unwrap(), 1);
+    assert_eq!(test.ingest("new", IngestMode::CreateOrAppend, [two.clone()]).await.unwrap(), 1);
 
     let other: ArrayRef = Arc::new(StringArray::from(vec!["x"]));
     let other = RecordBatch::try_from_iter([("other", other)]).unwrap();
-    assert_eq!(test.ingest("samples", IngestMode::Replace, &[other.clone()]).await.unwrap(), 1);
+    assert_eq!(test.ingest("samples", IngestMode::Replace, [other.clone()]).await.unwrap(), 1);
     assert_eq!(test.rows("SELECT * FROM samples").await, ["x"]);
-    assert_eq!(test.ingest("made", IngestMode::Replace, &[other.clone()]).await.unwrap(), 1);
+    assert_eq!(test.ingest("made", IngestMode::Replace, [other.clone()]).await.unwrap(), 1);
 
     let error = |error: genomdb_server::QueryError| error.to_string();
-    let twice = test.ingest("samples", IngestMode::Create, &[one.clone()]).await.map_err(error);
+    let twice = test.ingest("samples", IngestMode::Create, [one.clone()]).await.map_err(error);
     assert_eq!(twice.unwrap_err(), "table `main.samples` exists already");
-    let missing = test.ingest("none", IngestMode::Append, &[one]).await.map_err(error);
+    let missing = test.ingest("none", IngestMode::Append, [one]).await.map_err(error);
     assert_eq!(missing.unwrap_err(), "there is no table `main.none`");
     test.node.close().await.unwrap();
 }
@@ -41,7 +41,7 @@ async fn each_mode_does_what_it_says() {
 #[tokio::test(flavor = "multi_thread")]
 async fn other_columns_are_refused_by_name_and_type() {
     let test = TestNode::new();
-    test.ingest("samples", IngestMode::Create, &[samples(&[("a", Some(1))])]).await.unwrap();
+    test.ingest("samples", IngestMode::Create, [samples(&[("a", Some(1))])]).await.unwrap();
     let names: ArrayRef = Arc::new(StringArray::from(vec![Some("x")]));
     let none: ArrayRef = Arc::new(StringArray::from(vec![None::<&str>]));
     let ages: ArrayRef = Arc::new(Int32Array::from(vec![1]));
@@ -49,7 +49,7 @@ async fn other_columns_are_refused_by_name_and_type() {
     let check = async |columns: &[(&str, &ArrayRef)], expected: &str| {
         let columns = columns.iter().map(|(name, array)| (*name, Arc::clone(array), true));
         let batch = RecordBatch::try_from_iter_with_nullable(columns).unwrap();
-        let error = test.ingest("samples", IngestMode::Append, &[batch]).await.unwrap_err().to_string();
+        let error = test.ingest("samples", IngestMode::Append, [batch]).await.unwrap_err().to_string();
         assert_eq!(error, format!("the rows do not fit table `main.samples`: {expected}"));
         assert_eq!(test.rows(ALL).await, ["a|1"]);
     };
@@ -66,7 +66,7 @@ async fn other_columns_are_refused_by_name_and_type() {
     .await;
     let twice = [("a", Arc::clone(&names)), ("a", names)];
     let twice = RecordBatch::try_from_iter(twice).unwrap();
-    let error = test.ingest("twice", IngestMode::Create, &[twice]).await.unwrap_err();
+    let error = test.ingest("twice", IngestMode::Create, [twice]).await.unwrap_err();
     assert_eq!(error.to_string(), "column `a` cannot be stored: another column has the same name");
 }
 
@@ -78,7 +78,7 @@ async fn what_is_no_table_of_rows_is_left_alone() {
     for (table, is) in [("reads", "a table of alignments"), ("v", "a view")] {
         for mode in [IngestMode::Create, IngestMode::Append, IngestMode::Replace, IngestMode::CreateOrAppend]
         {
-            let error = test.ingest(table, mode, &[samples(&[("a", None)])]).await.unwrap_err();
+            let error = test.ingest(table, mode, [samples(&[("a", None)])]).await.unwrap_err();
             assert_eq!(error.to_string(), format!("`main.{table}` is {is}, rows cannot be added to it"));
         }
     }
@@ -104,7 +104,7 @@ async fn a_reader_may_not_ingest() {
 async fn a_stream_that_fails_leaves_the_table_as_it_was() {
     let test = TestNode::new();
     let batch = samples(&[("a", Some(1))]);
-    test.ingest("samples", IngestMode::Create, &[batch.clone()]).await.unwrap();
+    test.ingest("samples", IngestMode::Create, [batch.clone()]).await.unwrap();
     for (table, mode) in
         [("samples", IngestMode::Append), ("samples", IngestMode::Replace), ("new", IngestMode::Create)]
     {
@@ -144,24 +144,24 @@ async fn a_dropped_ingest_leaves_nothing() {
 async fn an_empty_stream_makes_an_empty_table() {
     let test = TestNode::new();
     let batch = samples(&[]);
-    assert_eq!(test.ingest("samples", IngestMode::Create, &[batch.clone()]).await.unwrap(), 0);
+    assert_eq!(test.ingest("samples", IngestMode::Create, [batch.clone()]).await.unwrap(), 0);
     assert_eq!(test.rows("SELECT count(*) FROM samples").await, ["0"]);
     assert!(test.rows("SELECT * FROM samples").await.is_empty());
     assert!(test.rows("SHOW SOURCES").await.is_empty());
-    assert_eq!(test.ingest("samples", IngestMode::Append, &[samples(&[("a", None)])]).await.unwrap(), 1);
-    assert_eq!(test.ingest("samples", IngestMode::Replace, &[batch]).await.unwrap(), 0);
+    assert_eq!(test.ingest("samples", IngestMode::Append, [samples(&[("a", None)])]).await.unwrap(), 1);
+    assert_eq!(test.ingest("samples", IngestMode::Replace, [batch]).await.unwrap(), 0);
     assert_eq!(test.rows("SELECT count(*) FROM samples").await, ["0"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_query_sees_one_version_while_the_table_is_replaced() {
     let test = TestNode::new();
-    test.ingest("samples", IngestMode::Create, &[samples(&[("old", Some(1))])]).await.unwrap();
+    test.ingest("samples", IngestMode::Create, [samples(&[("old", Some(1))])]).await.unwrap();
     let observer: Arc<dyn genomdb_server::Observer> = Arc::new(genomdb_server::Silent);
     let statement = genomdb_server::Statement::parse("SELECT name FROM samples").unwrap();
     let answer = test.node.query(&test.session, &statement, &observer).await.unwrap();
     let genomdb_server::Answer::Rows(mut rows) = answer else { panic!("a SELECT has rows") };
-    test.ingest("samples", IngestMode::Replace, &[samples(&[("new", Some(2))])]).await.unwrap();
+    test.ingest("samples", IngestMode::Replace, [samples(&[("new", Some(2))])]).await.unwrap();
     let batch = rows.next().await.unwrap().unwrap();
     assert_eq!(batch, samples(&[("old", Some(1))]).project(&[0]).unwrap());
     assert_eq!(test.rows("SELECT name FROM samples").await, ["new"]);

@@ -19,7 +19,7 @@ async fn it_is_shown_and_described_as_other_tables_are() {
     let columns: [(&str, ArrayRef, bool); 3] =
         [("key", Arc::new(keys), true), ("list", Arc::new(lists), true), ("when", Arc::new(when), false)];
     let batch = RecordBatch::try_from_iter_with_nullable(columns).unwrap();
-    test.ingest("t", IngestMode::Create, &[batch]).await.unwrap();
+    test.ingest("t", IngestMode::Create, [batch]).await.unwrap();
     let described = test.rows("DESCRIBE t").await;
     assert_eq!(described, ["key|Utf8|true", "list|List(Int32)|true", "when|Timestamp(µs, \"UTC\")|false"]);
     assert_eq!(test.rows("SHOW COLUMNS FROM t").await, described);
@@ -42,7 +42,7 @@ async fn the_plan_reads_the_columns_and_rows_that_are_wanted() {
     let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..300_000));
     let halves: ArrayRef = Arc::new(Int64Array::from_iter_values((0..300_000).map(|n| n * 7_919 % 65_537)));
     let batch = RecordBatch::try_from_iter([("n", numbers), ("x", halves)]).unwrap();
-    test.ingest("t", IngestMode::Create, &[batch]).await.unwrap();
+    test.ingest("t", IngestMode::Create, [batch]).await.unwrap();
     let plan = async |query: &str| {
         let plan = test.ask(&format!("EXPLAIN {query}")).await.unwrap();
         let line = plan.lines().find(|line| line.contains("RowScanExec")).map(str::to_owned);
@@ -85,7 +85,7 @@ async fn reads_join_their_samples() {
     };
     let observer: Arc<dyn genomdb_server::Observer> = Arc::new(genomdb_server::Silent);
     test.node.load(&load, &observer, &genomdb_server::CancelToken::new()).await.unwrap();
-    test.ingest("samples", IngestMode::Create, &[samples(&[("two", Some(44)), ("one", Some(7))])])
+    test.ingest("samples", IngestMode::Create, [samples(&[("two", Some(44)), ("one", Some(7))])])
         .await
         .unwrap();
     let joined = "SELECT qname, age FROM reads JOIN samples ON reads.sample = samples.name ORDER BY qname";
@@ -134,7 +134,7 @@ async fn a_query_makes_a_table() {
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_are_inserted() {
     let test = TestNode::new();
-    test.ingest("samples", IngestMode::Create, &[samples(&[("a", Some(1))])]).await.unwrap();
+    test.ingest("samples", IngestMode::Create, [samples(&[("a", Some(1))])]).await.unwrap();
     assert_eq!(test.ask("INSERT INTO samples VALUES ('b', 2), ('c', NULL)").await.unwrap(), "INSERT 2");
     assert_eq!(test.ask("INSERT INTO samples (age, name) SELECT '7', 'd'").await.unwrap(), "INSERT 1");
     assert_eq!(
