@@ -191,7 +191,6 @@ config_field!(ByteCount, value => value.parse::<ByteCount>()?);
 config_field!(Timeout, value => value.parse::<Timeout>()?);
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
 

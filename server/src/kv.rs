@@ -175,7 +175,7 @@ impl KeyValues {
     ) -> Result<Page<Vec<u8>>, KvError> {
         let Some(range) = self.rest(span, after)? else { return Ok(Page::end()) };
         let page = self.storage.scan_keys(range, limit).await?;
-        Ok(Page { entries: page.entries.iter().map(|key| name(key)).collect(), next: next(&page) })
+        Ok(Page { entries: page.entries.iter().map(name).collect(), next: next(&page) })
     }
 
     /// What of a span is left; `None` for nothing.

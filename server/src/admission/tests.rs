@@ -1,4 +1,4 @@
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
+//! Whose turn it is, and what becomes of those who leave.
 
 use futures::{FutureExt, pin_mut};
 

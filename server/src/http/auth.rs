@@ -14,7 +14,7 @@ use axum::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::{listen::Peer, problem::Problem};
-use crate::{Node, Principal, Role, accounts::AccountError, token::Token};
+use crate::{Node, Principal, accounts::AccountError, token::Token};
 
 /// What is answered to everybody: whether the node lives, and nothing else of it.
 pub(super) const HEALTH: [&str; 2] = ["/healthz", "/readyz"];

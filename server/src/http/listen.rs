@@ -31,8 +31,8 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, watch},
+    task::JoinSet,
 };
-
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::{
@@ -88,6 +88,7 @@ pub(super) async fn serve(
     let tls = tls.as_ref().map(Tls::acceptor);
     let shared = Arc::new(Shared { router, limits, metrics, tls, crowded, stop: stop.clone() });
     let mut told = None;
+    let mut tasks = JoinSet::new();
     loop {
         let accepting = async {
             let permit = room(&connections, &crowd, &mut told).await;
@@ -98,7 +99,9 @@ pub(super) async fn serve(
             biased;
             _stopped = stop.wait_for(|stop| *stop) => break,
             (permit, stream, peer) = accepting => {
-                tokio::spawn(Arc::clone(&shared).connection(stream, peer, permit));
+                tasks.spawn(Arc::clone(&shared).connection(stream, peer, permit));
+                // Those that have ended leave nothing to be kept.
+                while tasks.try_join_next().is_some() {}
             }
         }
     }

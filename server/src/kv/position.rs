@@ -117,7 +117,7 @@ mod tests {
             position(2, &[], Some(&[16])),
             position(1, &[16], Some(&[17])),
         ] {
-            assert!(from_bytes(&to_bytes(&[hostile.clone()])).is_err(), "{hostile:?}");
+            assert!(from_bytes(&to_bytes(std::slice::from_ref(&hostile))).is_err(), "{hostile:?}");
         }
         assert!(from_bytes(&[]).is_err() && from_bytes(&[VERSION]).is_err() && from_bytes(&[9, 9]).is_err());
     }
