@@ -51,6 +51,8 @@ pub(super) fn run(shell: &mut Shell<'_>, looks: Looks) -> ExitCode {
             Ok(_) => continue,
             Err(error) => return exit::fail(exit::FAILED, &error),
         };
+        // A shell that is killed has been remembered, too; that it cannot be was said at the beginning.
+        let _unsaved = editor.sync_history();
         match shell.run(&text) {
             Ok(()) => {}
             Err(Stop::Quit) => return ExitCode::from(exit::DONE),

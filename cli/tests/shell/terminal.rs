@@ -23,6 +23,7 @@ const TYPED: usize = 24;
 pub(crate) const ENTER: &str = "\r";
 pub(crate) const TAB: &str = "\t";
 pub(crate) const UP: &str = "\x1b[A";
+pub(crate) const CTRL_END: &str = "\x1b[1;5F";
 pub(crate) const ESCAPE: &str = "\x1b";
 pub(crate) const BACKSPACE: &str = "\x7f";
 
@@ -101,6 +102,12 @@ impl Terminal {
         let characters: Vec<char> = text.chars().collect();
         let end: String = characters[characters.len().saturating_sub(TYPED)..].iter().collect();
         self.wait(&format!("`{end}` before the cursor"), |screen| before_cursor(screen).ends_with(&end));
+    }
+
+    /// Waits until a text stands before the cursor, whatever hints stand behind it.
+    #[track_caller]
+    pub(crate) fn wait_for_typed(&self, text: &str) {
+        self.wait(&format!("`{text}` before the cursor"), |screen| before_cursor(screen).ends_with(text));
     }
 
     /// Types a line, and Enter.

@@ -131,7 +131,9 @@ impl Shell<'_> {
                 std::fs::read_to_string(file).map_err(fail)?
             }
             None => {
-                let statement = self.statement_for(statement).unwrap_or_default();
+                // What was run before is run again, unless it is changed so that it is not finished.
+                let last = || self.last.as_ref().map(|last| format!("{last};"));
+                let statement = statement.or_else(last).unwrap_or_default();
                 external_editor::edit(&statement).map_err(fail)?
             }
         };

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::signal::unix::{SignalKind, signal};
+
 use super::{Shell, Stop};
 use crate::printer::RunError;
 
@@ -10,6 +12,8 @@ impl Shell<'_> {
     pub(super) fn watch(&mut self, statement: Option<String>, seconds: f64) -> Result<(), Stop> {
         let statement = self.statement_for(statement)?;
         let pause = Duration::from_secs_f64(seconds);
+        // One that hears all the time: a Ctrl-C between two runs is one, too.
+        let mut interrupts = self.runtime.block_on(async { signal(SignalKind::interrupt()) })?;
         // A pager would wait for its reader each time.
         let has_pager = std::mem::replace(&mut self.printer.style.has_pager, false);
         let done = loop {
@@ -21,7 +25,7 @@ impl Shell<'_> {
             let is_interrupted = self.runtime.block_on(async {
                 tokio::select! {
                     biased;
-                    _ = tokio::signal::ctrl_c() => true,
+                    _ = interrupts.recv() => true,
                     () = tokio::time::sleep(pause) => false,
                 }
             });
