@@ -373,7 +373,9 @@ impl Printer {
                     .to_owned(),
             ));
         }
-        if self.results > 0 && matches!(format, Format::Table | Format::Markdown) {
+        // On a terminal, prompts and boxes divide them.
+        let needs_line = matches!(format, Format::Table | Format::Markdown) && !self.is_on_terminal();
+        if self.results > 0 && needs_line {
             match &mut self.target {
                 Target::Standard => writeln!(io::stdout())?,
                 Target::File(file) => writeln!(file)?,

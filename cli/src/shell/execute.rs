@@ -113,7 +113,7 @@ impl<'r> Shell<'r> {
         for segment in segment::segments(text) {
             let done = match segment {
                 Segment::Statements(text) if self.is_unfinished(&text) => {
-                    self.prefill = Some(text.trim_start().to_owned());
+                    self.prefill = Some(text.trim().to_owned());
                     Ok(())
                 }
                 Segment::Statements(text) => self.run_statements(&text),
