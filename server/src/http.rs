@@ -49,13 +49,18 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, extract::DefaultBodyLimit, middleware};
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    http::{Extensions, HeaderMap, StatusCode, Version},
+    middleware,
+};
 use tokio::{
     runtime::{Handle, Runtime},
     sync::{Semaphore, watch},
     task::JoinHandle,
 };
-use tower_http::compression::CompressionLayer;
+use tower_http::compression::{CompressionLayer, DefaultPredicate, Predicate as _};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub use self::limits::{Limits, OutOfBounds};
@@ -156,6 +161,14 @@ struct App {
     watches: Arc<Semaphore>,
 }
 
+/// Marks an answer that tells what happens when it happens: packed, its lines would wait for more of them.
+#[derive(Clone, Copy, Debug)]
+struct Report;
+
+fn is_no_report(_: StatusCode, _: Version, _: &HeaderMap, extensions: &Extensions) -> bool {
+    extensions.get::<Report>().is_none()
+}
+
 fn router(app: App, gate: Gate) -> Router {
     openapi::with_document(routes())
         .merge(flight::routes(Arc::clone(&app.node), app.queries.clone()))
@@ -164,7 +177,7 @@ fn router(app: App, gate: Gate) -> Router {
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::map_response(problem::instead_of_text))
         // For those who take gzip; gRPC has a compression of its own.
-        .layer(CompressionLayer::new())
+        .layer(CompressionLayer::new().compress_when(DefaultPredicate::new().and(is_no_report)))
         .layer(middleware::from_fn_with_state(app.clone(), metrics::count))
         .layer(middleware::from_fn_with_state(gate, auth::authenticate))
         .with_state(app)

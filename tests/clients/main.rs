@@ -5,6 +5,8 @@
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic and says what it skips")]
 
+mod curl;
+
 use std::{
     io::{BufRead as _, BufReader, Read as _},
     path::{Path, PathBuf},
@@ -82,6 +84,11 @@ fn run(script: &str) {
     let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
     assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
     println!("{}", text(&output.stderr));
+}
+
+#[test]
+fn schemathesis() {
+    run("fuzz_http.py");
 }
 
 #[test]

@@ -136,7 +136,10 @@ pub(super) async fn load(
     };
     let id = running.id;
     let mut response = match as_lines {
-        true => ([(header::CONTENT_TYPE, LINES)], progress::lines(running)).into_response(),
+        true => {
+            let headers = [(header::CONTENT_TYPE, LINES)];
+            (headers, Extension(super::Report), progress::lines(running)).into_response()
+        }
         false => Json(running.end().await.map_err(|problem| problem.of_query(id))?).into_response(),
     };
     if let Ok(id) = header::HeaderValue::from_str(&id.to_string()) {

@@ -8,6 +8,7 @@ use utoipa::{
     openapi::{
         ContentBuilder, HeaderBuilder, OpenApi as OpenApiDocument, Ref, RefOr, Response, ResponseBuilder,
         schema::{ObjectBuilder, Type},
+        security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme},
     },
 };
 use utoipa_axum::router::OpenApiRouter;
@@ -46,6 +47,11 @@ pub(super) fn with_document(routes: OpenApiRouter<App>) -> Router<App> {
 
 /// Adds what is answered before a handler is asked.
 fn add_what_connections_answer(document: &mut OpenApiDocument) {
+    let token = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+    document.components.get_or_insert_default().add_security_scheme("token", token);
+    // A server that asks nobody who they are takes requests without one.
+    let nobody = SecurityRequirement::default();
+    document.security = Some(vec![nobody, SecurityRequirement::new("token", Vec::<String>::new())]);
     for (path, item) in &mut document.paths.paths {
         let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete];
         for operation in operations.into_iter().flatten() {

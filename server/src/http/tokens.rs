@@ -20,6 +20,7 @@ use crate::{
 
 /// A token that is wanted.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = TokenWanted)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
     /// What it is called, and whoever shows it.
@@ -32,6 +33,7 @@ pub(super) struct Wanted {
 
 /// A token without its secret.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Token)]
 pub(super) struct Shown {
     name: String,
     role: &'static str,
@@ -59,6 +61,7 @@ impl From<&Account> for Shown {
 
 /// A token that was made; the only time that its secret is shown.
 #[derive(Serialize, ToSchema)]
+#[schema(as = TokenMade)]
 pub(super) struct Made<'a> {
     #[serde(flatten)]
     shown: Shown,

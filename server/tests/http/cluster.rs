@@ -61,8 +61,9 @@ fn a_split_changes_nothing_for_those_who_ask() {
     let watched = call(to, "GET", "/v1/kv/watch?timeout_ms=1", &[], "");
     let position: Value = serde_json::from_str(watched.text().lines().next().unwrap()).unwrap();
     let position = position["position"].as_str().unwrap();
-    let cut = post("/v1/cluster/ranges/2/split", &[], r#"{"at": "\\x10m"}"#);
-    assert_eq!(cut.status, 202, "{cut:?}");
+    // Whoever places ranges hears of their leaders a little later, and refuses until then.
+    let cut = || json!(post("/v1/cluster/ranges/2/split", &[], r#"{"at": "\\x10m"}"#).status);
+    until("the split is taken", cut, |status| *status == json!(202));
     let ranges = || call(to, "GET", "/v1/cluster/ranges", &[], "").json();
     let begins = |range: &Value| range["start"] == "\\x10m";
     until("the split", ranges, |ranges| ranges["ranges"].as_array().unwrap().iter().any(begins));

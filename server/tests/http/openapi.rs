@@ -74,6 +74,33 @@ fn every_error_is_a_problem_and_every_reference_leads_somewhere() {
     }
 }
 
+/// Two types of one name would be one schema.
+#[test]
+fn every_body_has_a_schema_of_its_own() {
+    let served = Served::start();
+    let document = document(&served);
+    for (path, field) in [
+        ("/v1/kv/batch", "keys"),
+        ("/v1/kv/transaction", "writes"),
+        ("/v1/tokens", "role"),
+        ("/v1/load", "path"),
+        ("/v1/cluster/ranges/{range}/leader", "node"),
+    ] {
+        let content = &document["paths"][path]["post"]["requestBody"]["content"]["application/json"];
+        let reference = content["schema"]["$ref"].as_str().unwrap_or_else(|| panic!("{path}: {content}"));
+        let schema = document.pointer(reference.trim_start_matches('#')).unwrap();
+        assert!(schema["properties"][field].is_object(), "{path} takes {schema}");
+    }
+    for (path, field) in
+        [("/v1/kv", "entries"), ("/v1/cluster", "operators"), ("/v1/cluster/ranges", "ranges")]
+    {
+        let content = &document["paths"][path]["get"]["responses"]["200"]["content"]["application/json"];
+        let reference = content["schema"]["$ref"].as_str().unwrap();
+        let schema = document.pointer(reference.trim_start_matches('#')).unwrap();
+        assert!(schema["properties"][field].is_object(), "{path} gives {schema}");
+    }
+}
+
 fn collect<'d>(value: &'d Value, references: &mut Vec<&'d str>) {
     match value {
         Value::Object(fields) => {

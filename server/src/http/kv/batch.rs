@@ -25,6 +25,7 @@ const ANSWER_BYTES_MAX: usize = 8 << 20;
 
 /// Keys whose values are wanted.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = KeysWanted)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
     /// At most 1,000.
@@ -34,6 +35,7 @@ pub(super) struct Wanted {
 
 /// A key and what it has.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = KeyAndValue)]
 pub(super) struct Entry {
     key: JsonBytes,
     /// Null if the key has none.

@@ -26,6 +26,7 @@ const PAGE_BYTES_MAX: usize = 4 << 20;
 
 /// A key and its value.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ScanEntry)]
 pub(super) struct Entry {
     key: JsonBytes,
     /// Absent if only keys were asked for.

@@ -22,6 +22,7 @@ const STEPS_MAX: usize = 10_000;
 
 /// A transaction: the writes take effect, all at one moment, if all conditions hold then.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = Transaction)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
     /// What must hold.

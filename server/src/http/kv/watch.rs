@@ -6,6 +6,7 @@
 use std::time::{Duration, Instant};
 
 use axum::{
+    Extension,
     body::{Body, Bytes},
     extract::State,
     http::{HeaderMap, Uri, header},
@@ -20,7 +21,7 @@ use utoipa::ToSchema;
 
 use super::{deque::Side, json_bytes::JsonBytes, only, span};
 use crate::{
-    http::{App, openapi::Reading, parameters::Parameters, problem::Problem},
+    http::{App, Report, openapi::Reading, parameters::Parameters, problem::Problem},
     kv::{KeyValues, KvError, position, watch::Change},
 };
 
@@ -139,7 +140,8 @@ pub(super) async fn watch(State(app): State<App>, uri: Uri, headers: HeaderMap) 
     let watching = Watching { kv, positions: Some(positions), deadline, form, _permit: permit };
     let body = Body::from_stream(chunks(first, watching));
     let media_type = if form == Form::Lines { LINES } else { EVENTS };
-    Ok(([(header::CONTENT_TYPE, media_type), (header::CACHE_CONTROL, "no-store")], body).into_response())
+    let headers = [(header::CONTENT_TYPE, media_type), (header::CACHE_CONTROL, "no-store")];
+    Ok((headers, Extension(Report), body).into_response())
 }
 
 fn form(headers: &HeaderMap) -> Result<Form, Problem> {
