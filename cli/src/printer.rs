@@ -182,11 +182,12 @@ impl Printer {
     ///
     /// If the output refuses the bytes.
     pub fn flush(&mut self) -> Result<(), RunError> {
-        Ok(match &mut self.target {
+        match &mut self.target {
             Target::File(file) => file.flush()?,
             Target::Standard => io::stdout().flush()?,
             Target::Nowhere => {}
-        })
+        }
+        Ok(())
     }
 
     /// Whether a person reads it.

@@ -85,8 +85,8 @@ pub(super) fn name(command: &str) -> &str {
 /// Where the last finished statement of a text ends.
 fn finished_length(text: &str) -> usize {
     let is_end = |kind, word: &str| kind == TokenKind::Punctuation && word == ";";
-    let ends = tokens(text).into_iter().filter(|token| is_end(token.kind, token.span.text(text)));
-    ends.last().map_or(0, |token| token.span.range().end)
+    let mut ends = tokens(text).into_iter().filter(|token| is_end(token.kind, token.span.text(text)));
+    ends.next_back().map_or(0, |token| token.span.range().end)
 }
 
 fn push_statements(segments: &mut Vec<Segment>, text: &str, from: usize, open: &str, statements: &str) {

@@ -50,9 +50,9 @@ fn one_answer(stream: &mut TcpStream) -> String {
         bytes.push(byte[0]);
     }
     let head = String::from_utf8(bytes).unwrap();
-    let lengths =
+    let mut lengths =
         head.lines().filter_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
-    let length: usize = lengths.last().unwrap();
+    let length: usize = lengths.next_back().unwrap();
     let mut body = vec![0; length];
     stream.read_exact(&mut body).unwrap();
     head + std::str::from_utf8(&body).unwrap()

@@ -161,14 +161,14 @@ impl Shell<'_> {
             Some(file) => {
                 self.printer.style.format =
                     self.printer.style.format.or_else(|| meta::format_of(Path::new(file)));
-                self.into_file(file, &statement)
+                self.write_to_file(file, &statement)
             }
         };
         self.printer.style = style;
         done
     }
 
-    fn into_file(&mut self, file: &str, statement: &str) -> Result<(), Stop> {
+    fn write_to_file(&mut self, file: &str, statement: &str) -> Result<(), Stop> {
         let before = self.printer.redirect(Path::new(file))?;
         let done = self.run_statements(statement);
         let ended = self.printer.restore(before);

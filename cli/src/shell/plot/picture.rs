@@ -53,12 +53,15 @@ fn png(chart: &Chart) -> Result<Vec<u8>, String> {
     canvas.borrow().to_png().map_err(|error| error.to_string())
 }
 
+/// From where to where, and how high.
+type Bar = [(f64, f64); 2];
+
 fn draw<B: DrawingBackend>(
     area: &DrawingArea<B, Shift>,
     chart: &Chart,
 ) -> Result<(), DrawingAreaErrorKind<B::ErrorType>> {
     area.fill(&WHITE)?;
-    let (bars, labels): (Vec<[(f64, f64); 2]>, Option<Vec<String>>) = match &chart.data {
+    let (bars, labels): (Vec<Bar>, Option<Vec<String>>) = match &chart.data {
         Data::Histogram(bins) => {
             let bars = bins.iter().map(|bin| [(bin.from, 0.0), (bin.to, bin.count as f64)]);
             (bars.collect(), None)
