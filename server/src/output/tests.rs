@@ -189,7 +189,7 @@ fn a_screen_shows_what_fits() {
     let small = super::Screen { rows_max: 3, width_max: 30, vertical_when_wide: false };
     expect![[r#"
         ┌────┬────────────────┬──────┐
-        │ n  │ text           │ more │
+        │  n │ text           │ more │
         ├────┼────────────────┼──────┤
         │  1 │ xxxxxxxxxxxxx… │    1 │
         │  2 │ xxxxxxxxxxxxx… │    2 │
