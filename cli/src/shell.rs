@@ -125,7 +125,7 @@ fn report(error: &RunError) -> ExitCode {
     error.report()
 }
 
-/// NO_COLOR, as https://no-color.org has it.
+/// `NO_COLOR`, as <https://no-color.org> has it.
 fn wants_color() -> bool {
     std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
