@@ -139,7 +139,8 @@ impl Node {
     pub(crate) fn restart(self, more: &[&str]) -> Self {
         let (folder, address) = (self.folder.clone(), self.address.clone());
         assert_eq!(self.stop(), 0);
-        Self::start(&folder, &[&["--listen", &address], more].concat())
+        // Where HTTP would be by itself, another process may be by now.
+        Self::start(&folder, &[&["--listen", &address, "--http", "127.0.0.1:0"], more].concat())
     }
 }
 
