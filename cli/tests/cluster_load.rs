@@ -69,7 +69,8 @@ impl Drop for Node {
 impl Node {
     fn start(folder: &str, id: u64, listen: &str, join: Option<&str>) -> Self {
         let id_text = id.to_string();
-        let mut arguments = vec!["serve", "--data", folder, "--node-id", &id_text, "--listen", listen];
+        let mut arguments =
+            vec!["serve", "--data", folder, "--node-id", &id_text, "--listen", listen, "--http", "off"];
         if let Some(join) = join {
             arguments.extend(["--join", join]);
         }
