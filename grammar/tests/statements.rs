@@ -85,7 +85,12 @@ fn queries() {
         "SELECT [1, 2][1], a[1:2].b[:], ARRAY[1], STRUCT(1 AS a, 2), {a: 1, 'b c': 2}, MAP {'a': 1}, f(x)[1].y",
         "",
     );
-    check("SELECT array_transform(a, x -> x + 1), f((x, y) -> x), g(a => 1, b := 2), $1, $name, ?", "");
+    check("SELECT array_transform(a, x -> x + 1), f((x, y) -> x), g(a => 1, b := 2), $1, $name", "");
+    // Each `?` is the next number.
+    check(
+        "SELECT ?, a FROM t WHERE b = ? AND c IN (SELECT ?)",
+        "SELECT $1, a FROM t WHERE b = $2 AND c IN (SELECT $3)",
+    );
     check(
         "SELECT E'a\\nb', $$it's$$, $x$ $$ $x$, X'0A', U&'\\0061', 0x1F, 1e5, .5, 1., 'a\"b', \"a\"\"b\", `c`",
         "SELECT E'a\nb', $$it's$$, $x$ $$ $x$, X'0A', U&'a', 0x1F, 1e5, .5, 1., 'a\"b', \"a\"\"b\", `c`",
