@@ -123,8 +123,8 @@ fn ranges_split_and_change_leaders_by_command() {
     testbed.stands("the new leader leads", |status| {
         status.ranges.iter().any(|range| range.descriptor.id == id && range.leader == Some(to))
     });
-    // Of the other operations, a hundred keys and three more are left.
-    assert_eq!(count(&other), 300 + 100 + 3);
+    // Of the other operations, a hundred keys and four more are left.
+    assert_eq!(count(&other), 300 + 100 + 4);
     testbed.replicas_are_equal();
 }
 
