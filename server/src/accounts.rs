@@ -10,7 +10,7 @@ use genomdb_storage::{Condition, KeyRange, Outcome, ScanLimit, Storage, StorageE
 use parking_lot::Mutex;
 
 use crate::{
-    Principal, Role, UnknownRole,
+    Principal, Role, UnknownRole, milliseconds,
     token::{NoChance, Token},
 };
 
@@ -151,8 +151,8 @@ impl Accounts {
             name: name.to_owned(),
             role: role.name().to_owned(),
             hash: token.hash().0,
-            created_ms: ms(now),
-            expires_ms: expires.map(ms),
+            created_ms: milliseconds::since_1970(now),
+            expires_ms: expires.map(milliseconds::since_1970),
         };
         let key = TokenEntry::key(name).to_bytes();
         let absent = Condition::Absent(key.clone().into());
@@ -301,9 +301,4 @@ fn check_name(name: &str) -> Result<(), AccountError> {
         true => Ok(()),
         false => Err(AccountError::Name),
     }
-}
-
-fn ms(moment: SystemTime) -> u64 {
-    let since = moment.duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -18,6 +18,7 @@ mod ingest;
 pub mod kv;
 pub mod load;
 mod metrics;
+mod milliseconds;
 mod node;
 pub mod output;
 mod parameter;

@@ -1,6 +1,6 @@
 //! The tables of the dataset `system`: what runs, what ran, and what is set.
 
-use std::{sync::Arc, time::UNIX_EPOCH};
+use std::sync::Arc;
 
 use arrow::{
     array::{ArrayRef, RecordBatch, StringArray, TimestampMillisecondArray, UInt64Array},
@@ -9,7 +9,7 @@ use arrow::{
 use genomdb_executor::{SystemTable, Used};
 
 use crate::{
-    Principal, RunningQuery,
+    Principal, RunningQuery, milliseconds,
     queries::{Queries, is_of},
 };
 
@@ -28,8 +28,8 @@ const QUERIES: Columns = &[
     ("state", Column::Text(|query| Some(query.state().name().to_owned()))),
     ("priority", Column::Text(|query| Some(query.priority().to_string()))),
     ("began", Column::Time(began)),
-    ("elapsed_ms", Column::Number(|query, _| millis(query.elapsed()))),
-    ("queued_ms", Column::Number(|query, _| millis(query.queued()))),
+    ("elapsed_ms", Column::Number(|query, _| milliseconds::of(query.elapsed()))),
+    ("queued_ms", Column::Number(|query, _| milliseconds::of(query.queued()))),
     ("rows", Column::Number(|query, _| query.rows())),
     ("rows_read", Column::Number(|_, used| used.rows_read)),
     ("bytes_read", Column::Number(|_, used| used.bytes_read)),
@@ -46,8 +46,8 @@ const QUERY_LOG: Columns = &[
     ("error", Column::Text(|query| query.outcome()?.error().map(str::to_owned))),
     ("priority", Column::Text(|query| Some(query.priority().to_string()))),
     ("began", Column::Time(began)),
-    ("elapsed_ms", Column::Number(|query, _| millis(query.elapsed()))),
-    ("queued_ms", Column::Number(|query, _| millis(query.queued()))),
+    ("elapsed_ms", Column::Number(|query, _| milliseconds::of(query.elapsed()))),
+    ("queued_ms", Column::Number(|query, _| milliseconds::of(query.queued()))),
     ("rows", Column::Number(|query, _| query.rows())),
     ("result_bytes", Column::Number(|query, _| query.result_bytes())),
     ("rows_read", Column::Number(|_, used| used.rows_read)),
@@ -118,10 +118,5 @@ fn array(column: &Column, queries: &[Arc<RunningQuery>]) -> ArrayRef {
 }
 
 fn began(query: &RunningQuery) -> i64 {
-    let since = query.began.duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-}
-
-fn millis(duration: std::time::Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+    i64::try_from(milliseconds::since_1970(query.began)).unwrap_or(i64::MAX)
 }

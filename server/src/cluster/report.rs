@@ -1,6 +1,6 @@
 //! A cluster as data for programs: what `genomdb cluster --json` prints and `/v1/cluster` answers.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -157,7 +157,7 @@ impl From<&NodeStatus> for Node {
             labels: node.labels.clone(),
             state: state(node.state),
             live: node.live,
-            silent_ms: milliseconds(node.silent),
+            silent_ms: crate::milliseconds::of(node.silent),
             capacity_bytes: node.capacity_bytes,
             free_bytes: node.free_bytes,
             replicas: node.replicas,
@@ -172,7 +172,7 @@ impl From<&OperatorStatus> for Operator {
             range: operator.range.0,
             reason: reason(operator.reason),
             what: operator.what.clone(),
-            age_ms: milliseconds(operator.age),
+            age_ms: crate::milliseconds::of(operator.age),
         }
     }
 }
@@ -258,10 +258,6 @@ pub const fn reason(reason: Reason) -> &'static str {
 
 fn numbers<'a>(nodes: impl IntoIterator<Item = &'a NodeId>) -> Vec<u64> {
     nodes.into_iter().map(|node| node.0).collect()
-}
-
-fn milliseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

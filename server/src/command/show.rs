@@ -10,7 +10,7 @@ use genomdb_planner::functions;
 
 use super::tables;
 use crate::{
-    Answer, Node, QueryError, Session,
+    Answer, Node, QueryError, Session, milliseconds,
     queries::{Registration, is_of},
     session::unknown_setting,
 };
@@ -72,11 +72,9 @@ async fn show_objects(
 fn show_queries(node: &Node, session: &Session, own: &Registration) -> Result<Answer, QueryError> {
     let mut queries = node.queries().list();
     queries.retain(|query| query.id != own.id() && is_of(query, session.principal()));
-    let began = queries.iter().map(|query| {
-        let since = query.began.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-    });
-    let elapsed = queries.iter().map(|query| u64::try_from(query.elapsed().as_millis()).unwrap_or(u64::MAX));
+    let began =
+        queries.iter().map(|query| i64::try_from(milliseconds::since_1970(query.began)).unwrap_or(i64::MAX));
+    let elapsed = queries.iter().map(|query| milliseconds::of(query.elapsed()));
     let began = TimestampMillisecondArray::from_iter_values(began).with_timezone("UTC");
     Answer::from_columns([
         ("id", strings(queries.iter().map(|query| query.id.to_string()))),

@@ -16,7 +16,7 @@ use serde_json::json;
 use tokio::{runtime::Handle, sync::mpsc};
 
 use crate::{
-    QueryError, QueryId, Statement,
+    QueryError, QueryId, Statement, milliseconds,
     output::{Format, OutputError, ResultWriter, writer},
 };
 
@@ -96,7 +96,7 @@ impl Rows {
                 None => break,
             }
         }
-        let elapsed = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let elapsed = milliseconds::of(self.began.elapsed());
         document.end(&sink, rows, elapsed)?;
         if sink.send(sender).await {
             let mut trailers = HeaderMap::new();

@@ -15,7 +15,7 @@ mod transaction;
 mod value;
 mod watch;
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use axum::{
     extract::DefaultBodyLimit,
@@ -34,6 +34,7 @@ use super::{
 use crate::{
     Principal, Role,
     kv::{KeyValues, Request},
+    milliseconds,
 };
 
 /// The longest body: a value of the longest, in Base64, and JSON around it.
@@ -123,16 +124,11 @@ fn until(expires_at: Option<u64>, ttl_ms: Option<u64>) -> Result<Option<Timestam
         (Some(moment), None) => Ok(Some(Timestamp(moment))),
         (None, Some(0)) => Err(Problem::bad_request("`ttl_ms` is 1 or more")),
         (None, Some(ttl_ms)) => {
-            let until = milliseconds(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
-                .checked_add(ttl_ms);
+            let until = milliseconds::since_1970(SystemTime::now()).checked_add(ttl_ms);
             until.map(|until| Some(Timestamp(until))).ok_or_else(|| {
                 Problem::bad_request("`ttl_ms` is beyond the end of time; without it, the value stays")
             })
         }
         (Some(_), Some(_)) => Err(Problem::bad_request("either `expires_at` or `ttl_ms`")),
     }
-}
-
-fn milliseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

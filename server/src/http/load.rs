@@ -8,10 +8,7 @@ mod local_file;
 mod progress;
 mod upload;
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Instant};
 
 use axum::{
     Extension, Json,
@@ -29,7 +26,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use self::progress::{Latest, Told};
 use super::{App, openapi::Loading, parameters::Parameters, problem::Problem, query::QUERY_ID, request_body};
-use crate::{LoadRequest, Observer, Principal, QueryError, QueryErrorKind, QueryId, Role};
+use crate::{LoadRequest, Observer, Principal, QueryError, QueryErrorKind, QueryId, Role, milliseconds};
 
 /// The longest request that names a file.
 const JSON_BYTES_MAX: usize = 64 << 10;
@@ -260,11 +257,7 @@ impl Running {
             stored_bytes: report.stored_bytes,
             bytes_read: report.bytes_read,
             sorted: report.sorted_here,
-            elapsed_ms: milliseconds(self.began.elapsed()),
+            elapsed_ms: milliseconds::of(self.began.elapsed()),
         })
     }
-}
-
-fn milliseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

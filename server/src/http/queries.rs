@@ -1,7 +1,5 @@
 //! What runs, how far it is, and stopping it.
 
-use std::time::UNIX_EPOCH;
-
 use axum::{
     Extension, Json,
     extract::{Path, Query as UrlQuery, State, rejection::QueryRejection},
@@ -12,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{App, asked, format, openapi::Answered, problem::Problem};
-use crate::{Principal, RunningQuery};
+use crate::{Principal, RunningQuery, milliseconds};
 
 /// A query that runs, or ran.
 #[derive(Debug, Serialize, ToSchema)]
@@ -46,7 +44,6 @@ pub(super) struct Listed {
 
 impl From<&RunningQuery> for Listed {
     fn from(query: &RunningQuery) -> Self {
-        let ms = |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         let (used, outcome) = (query.used(), query.outcome());
         Self {
             id: query.id.to_string(),
@@ -56,9 +53,9 @@ impl From<&RunningQuery> for Listed {
             outcome: outcome.map(crate::Outcome::name),
             error: outcome.and_then(crate::Outcome::error).map(str::to_owned),
             priority: query.priority().to_string(),
-            began_ms: ms(query.began.duration_since(UNIX_EPOCH).unwrap_or_default()),
-            elapsed_ms: ms(query.elapsed()),
-            queued_ms: ms(query.queued()),
+            began_ms: milliseconds::since_1970(query.began),
+            elapsed_ms: milliseconds::of(query.elapsed()),
+            queued_ms: milliseconds::of(query.queued()),
             rows: query.rows(),
             rows_read: used.rows_read,
             bytes_read: used.bytes_read,

@@ -1,6 +1,6 @@
 //! Tokens: making, listing and revoking them, for admins.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use axum::{
     Extension, Json,
@@ -16,6 +16,7 @@ use super::{App, openapi::Operating, problem::Problem};
 use crate::{
     Principal, Role,
     accounts::{Account, AccountError},
+    milliseconds,
 };
 
 /// A token that is wanted.
@@ -45,15 +46,11 @@ pub(super) struct Shown {
 
 impl From<&Account> for Shown {
     fn from(account: &Account) -> Self {
-        let ms = |moment: SystemTime| {
-            u64::try_from(moment.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis())
-                .unwrap_or(u64::MAX)
-        };
         Self {
             name: account.name.clone(),
             role: account.role.name(),
-            created_ms: ms(account.created),
-            expires_ms: account.expires.map(ms),
+            created_ms: milliseconds::since_1970(account.created),
+            expires_ms: account.expires.map(milliseconds::since_1970),
             expired: account.is_expired(),
         }
     }

@@ -14,7 +14,7 @@ use datafusion::error::DataFusionError;
 use genomdb_executor::{Priority, Usage, Used};
 use tokio::sync::watch;
 
-use crate::{Busy, Principal, QueryError, QueryErrorKind};
+use crate::{Busy, Principal, QueryError, QueryErrorKind, milliseconds};
 
 /// The name of a query: 16 hexadecimal digits, random, so that those of several nodes differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -270,7 +270,7 @@ impl RunningQuery {
     }
 
     pub(super) fn set_running(&self, queued_since: Instant) {
-        let queued = u64::try_from(queued_since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let queued = milliseconds::of(queued_since.elapsed());
         self.queued_ms.store(queued, Ordering::Relaxed);
         self.set_state(QueryState::Running);
     }

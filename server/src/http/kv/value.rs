@@ -11,7 +11,7 @@ use genomdb_storage::{Condition, Outcome, Transaction, WriteBatch};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Call, conditions, freshness, may_write, milliseconds, request, until, whole};
+use super::{Call, conditions, freshness, may_write, request, until, whole};
 use crate::{
     Principal,
     http::{
@@ -19,6 +19,7 @@ use crate::{
         openapi::{Changing, Reading},
         problem::Problem,
     },
+    milliseconds,
 };
 
 /// When a value is gone.
@@ -161,7 +162,7 @@ pub(super) async fn expiry(State(app): State<App>, uri: Uri) -> Result<Json<Expi
     call.kv.get(&call.name).await.map_err(failed)?.ok_or_else(absent)?;
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     let expires_at = expires.map(|moment| moment.0);
-    let ttl_ms = expires_at.map(|moment| moment.saturating_sub(milliseconds(now)));
+    let ttl_ms = expires_at.map(|moment| moment.saturating_sub(milliseconds::of(now)));
     Ok(Json(Expiry { expires_at, ttl_ms }))
 }
 

@@ -9,10 +9,11 @@ use parking_lot::Mutex;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Report, Running, milliseconds};
+use super::{Report, Running};
 use crate::{
     Observer,
     http::problem::{Details, Problem},
+    milliseconds,
 };
 
 /// How often is told how far it is.
@@ -89,6 +90,6 @@ fn far(running: &Running) -> Far {
         records_total: latest.and_then(|progress| progress.records_total),
         bytes_read: latest.map_or(0, |progress| progress.bytes_read),
         bytes_total: latest.and_then(|progress| progress.bytes_total),
-        elapsed_ms: milliseconds(running.began.elapsed()),
+        elapsed_ms: milliseconds::of(running.began.elapsed()),
     }
 }
