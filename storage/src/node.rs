@@ -14,6 +14,8 @@ mod open;
 mod read;
 mod run;
 mod service;
+#[cfg(all(test, not(simulation)))]
+mod tests;
 mod upkeep;
 
 use std::{

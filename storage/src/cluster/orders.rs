@@ -13,7 +13,7 @@ use crate::{
     range::{NodeId, RangeDescriptor, RangeId},
     rpc::{Failure, Orders, Peer},
     runtime::{self, Runtime},
-    state,
+    state::{self, Phase},
 };
 
 /// Carries out orders beside everything else, one at a time for a range.
@@ -115,6 +115,11 @@ async fn create(node: &Arc<Node>, descriptor: RangeDescriptor, configuration: u6
     }
     // A range that is about to be split here is told apart from its child by the split alone.
     node.store().check_installable(&descriptor).map_err(|error| node.failure(error))?;
+    let known = node.store().group(range).map_err(|error| node.failure(error))?;
+    if !is_there && known.is_some_and(|group| group.phase == Phase::Installing) {
+        // An earlier replica that could not be removed whole.
+        node.forget(range).await.map_err(|error| node.failure(error))?;
+    }
     let group = state::Group::empty(&descriptor, configuration);
     node.make_under(range, configuration);
     let created = node.shared.applier.run(move |store| store.create_group(&group)).await;

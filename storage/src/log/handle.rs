@@ -267,18 +267,15 @@ impl GroupLog {
         })
     }
 
-    /// Forgets the group. It may be born again later; nothing of this life will be seen then.
-    ///
-    /// # Errors
-    ///
-    /// The log stopped, or the group was removed.
-    pub(crate) fn remove(&self) -> Result<(), StorageError> {
-        self.change(|memory, range| {
+    /// Forgets the group; a crash cannot bring it back when `done` is called. It may be born again at
+    /// once, and nothing of this life will be seen then.
+    pub(crate) fn remove(&self, done: Done) {
+        self.post(done, |memory, range, done| {
             if let Some(mut group) = memory.groups.remove(&range) {
                 group.clear(&mut memory.segments);
             }
-            memory.post(Request::Remove { range });
-        })
+            memory.post(Request::Remove { range, done });
+        });
     }
 
     fn change(&self, change: impl FnOnce(&mut Memory, RangeId)) -> Result<(), StorageError> {

@@ -57,7 +57,7 @@ pub(super) enum Request {
     Truncate { range: RangeId, after: Option<u64> },
     Purge { range: RangeId, id: LogId },
     Born { range: RangeId, floor: Option<LogId> },
-    Remove { range: RangeId },
+    Remove { range: RangeId, done: Done },
 }
 
 impl Request {
@@ -72,7 +72,7 @@ impl Request {
     /// Answers whoever waits for it.
     pub(super) fn finish(self, result: &Result<(), StorageError>) {
         match self {
-            Self::Append { done, .. } | Self::Vote { done, .. } => {
+            Self::Append { done, .. } | Self::Vote { done, .. } | Self::Remove { done, .. } => {
                 done(result.clone());
             }
             _ => {}

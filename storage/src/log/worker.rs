@@ -147,7 +147,7 @@ impl Worker {
                 }
                 Request::Truncate { range, .. }
                 | Request::Born { range, .. }
-                | Request::Remove { range }
+                | Request::Remove { range, .. }
                 | Request::Purge { range, .. } => held.push(*range),
                 _ => {}
             }

@@ -301,7 +301,7 @@ fn write_records<'a>(
             Request::Born { range, floor } => {
                 (Kind::Born, range, u8::from(floor.is_some()), floor.unwrap_or_default())
             }
-            Request::Remove { range } => (Kind::Removed, range, 0, LogId::default()),
+            Request::Remove { range, .. } => (Kind::Removed, range, 0, LogId::default()),
         };
         encoder.record((kind, *range, tag, id), &[]);
     }
@@ -368,7 +368,7 @@ impl<'a> Encoder<'a, '_> {
 fn apply(request: &Request, states: &mut BTreeMap<RangeId, HardState>) {
     match request {
         Request::Born { range, floor } => _ = states.insert(*range, HardState::born(*floor)),
-        Request::Remove { range } => _ = states.remove(range),
+        Request::Remove { range, .. } => _ = states.remove(range),
         Request::Append { range, .. }
         | Request::Vote { range, .. }
         | Request::Committed { range, .. }

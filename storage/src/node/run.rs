@@ -1,8 +1,9 @@
 //! Starting and stopping what a node runs.
 
-use std::{sync::Arc, thread, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, thread, time::Duration};
 
 use openraft::AsyncRuntime as _;
+use tokio::sync::oneshot;
 
 use super::{Node, Opened};
 use crate::{
@@ -13,7 +14,7 @@ use crate::{
 /// How long a group that is alone may take to lead itself.
 const LEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How often it is asked whether a full disk keeps a group from stopping.
+/// How often it is asked whether a full disk keeps a group from stopping, or its log from being removed.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// What to wait for when a worker was told to stop.
@@ -84,16 +85,23 @@ impl Node {
     }
 
     async fn start_groups(self: &Arc<Self>) -> Result<(), StorageError> {
+        // What a full disk keeps here, to be removed by the next opening or order.
+        let mut kept = BTreeSet::new();
         loop {
             let groups = self.store().groups()?;
             let running = self.groups.read().keys().copied().collect::<Vec<_>>();
-            let next = groups.into_iter().find(|group| !running.contains(&group.descriptor.id));
+            let is_next = |range: &RangeId| !running.contains(range) && !kept.contains(range);
+            let next = groups.into_iter().find(|group| is_next(&group.descriptor.id));
             let Some(group) = next else { return Ok(()) };
             let range = group.descriptor.id;
             if group.phase == Phase::Installing {
-                // A crash came while a snapshot was installed: what is there is half of something.
-                tracing::warn!(%range, "a snapshot was not installed whole; the replica is dropped");
-                self.forget(range).await?;
+                // A crash came while a snapshot was installed, or the replica removed: what is there is
+                // half of something.
+                tracing::warn!(%range, "half of a replica is here; it is dropped");
+                match self.forget(range).await {
+                    Err(full) if full.is_full() => _ = kept.insert(range),
+                    done => done?,
+                }
                 continue;
             }
             if let Err(failure) = self.start_group(range).await {
@@ -142,18 +150,36 @@ impl Node {
     }
 
     /// Stops the group of a range and removes everything that this node has of it, durably.
+    ///
+    /// After a crash in the middle of it, and after an error, it is to be done again.
     pub(crate) async fn forget(&self, range: RangeId) -> Result<(), StorageError> {
         let group = self.groups.write().remove(&range);
         if let Some(group) = group {
             group.stop().await;
         }
-        self.shared.applier.run(move |store| store.remove_group(range)).await?;
-        // Durable before the log forgets it too: otherwise the replay of an old split could bring an
-        // old replica back.
+        self.shared.applier.run(move |store| store.condemn_group(range)).await?;
+        // Durable before the log forgets it: otherwise the replay of an old split could bring an old
+        // replica back.
         self.shared.applier.checkpoint().await?;
-        // A log that stopped forgets nothing, and is of no use any more either.
-        let _stopped = self.shared.log.group(range, None).remove();
-        Ok(())
+        // And the log before the state forgets it: what nobody knows of would stay in the log, and meet
+        // the next replica of the range.
+        self.remove_log(range).await?;
+        self.shared.applier.run(move |store| store.remove_group(range)).await
+    }
+
+    /// Removes the log of a range, durably; an error if the disk is full.
+    async fn remove_log(&self, range: RangeId) -> Result<(), StorageError> {
+        let (tell, mut removed) = oneshot::channel();
+        // Nobody may wait any more.
+        self.shared.log.group(range, None).remove(Box::new(move |result| drop(tell.send(result))));
+        loop {
+            if let Ok(removed) = Runtime::timeout(LOOK_EVERY, &mut removed).await {
+                return removed.unwrap_or(Err(StorageError::Closed));
+            }
+            if let Some(missing) = self.shared.log.full() {
+                return Err(self.shared.health.disk_full(missing));
+            }
+        }
     }
 
     /// Lets other nodes lead what this one leads, as far as there are others.

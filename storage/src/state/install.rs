@@ -89,17 +89,29 @@ impl Store {
         check_overlap(&groups, range).map_err(|fault| view.error(fault))
     }
 
-    /// Removes a group and all of its rows; nothing happens if it is absent. Durable when it returns.
-    pub(crate) fn remove_group(&self, range: RangeId) -> Result<(), StorageError> {
-        let marked = self.file.write(Durability::Immediate, |transaction| {
+    /// Takes a group out of use; nothing happens if it is absent. Durable when it returns, so that
+    /// whoever opens the folder after a crash knows that it is to be removed.
+    pub(crate) fn condemn_group(&self, range: RangeId) -> Result<(), StorageError> {
+        self.condemn(range).map(drop)
+    }
+
+    fn condemn(&self, range: RangeId) -> Result<Option<RangeDescriptor>, StorageError> {
+        let condemned = self.file.write(Durability::Immediate, |transaction| {
             let mut groups = transaction.open_table(GROUPS)?;
             let Some(mut row) = find_group(&groups, range)? else { return Ok(None) };
             row.group.phase = Phase::Installing;
             groups.insert(range.0, row.encode().as_ref())?;
             Ok(Some(row.group.descriptor))
         })?;
-        let Some(descriptor) = marked else { return Ok(()) };
-        self.durable()?;
+        if condemned.is_some() {
+            self.durable()?;
+        }
+        Ok(condemned)
+    }
+
+    /// Removes a group and all of its rows; nothing happens if it is absent. Durable when it returns.
+    pub(crate) fn remove_group(&self, range: RangeId) -> Result<(), StorageError> {
+        let Some(descriptor) = self.condemn(range)? else { return Ok(()) };
         self.events.forget(range);
         self.clear(&descriptor)?;
         self.file.write(Durability::Immediate, |transaction| {

@@ -81,7 +81,8 @@ fn a_group_born_again_has_nothing_of_its_earlier_life() {
     let mut running = Running::open(&disk, 1).unwrap();
     append(&mut running, RANGE, 6, 20);
     let old = running.log.group(RANGE, None);
-    old.remove().unwrap();
+    let (_removed, done) = answer();
+    old.remove(done);
     let (refused, done) = answer();
     old.append(entries(20, 21), done);
     assert!(matches!(*refused.lock(), Some(Err(StorageError::Closed))));

@@ -139,9 +139,11 @@ impl World {
                 }
             }
             _ => {
-                log.remove().unwrap();
                 range.log = None;
                 range.history.push(None);
+                let (answer, done) = answer();
+                range.answers.push((answer, range.history.len() - 1));
+                log.remove(done);
             }
         }
     }
