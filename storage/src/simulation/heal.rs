@@ -175,6 +175,7 @@ pub(super) async fn demand_progress(world: &Arc<World>) -> Result<(), String> {
 /// Compares the replicas of every range, and returns how many ranges there are.
 pub(super) async fn compare(world: &Arc<World>) -> Result<usize, String> {
     const ATTEMPTS: u32 = 20;
+    const WITHIN: Duration = Duration::from_secs(60);
     let descriptors = world.descriptors();
     for range in descriptors.iter().filter(|range| range.space == Space::User) {
         let mut attempt = 0;
@@ -199,6 +200,8 @@ pub(super) async fn compare(world: &Arc<World>) -> Result<usize, String> {
                 return Err(format!("range {} cannot be checked: {said}\n{}", range.id, describe(world)));
             }
             Runtime::sleep(LOOK_EVERY).await;
+            // An order to drain that was delivered late takes the replicas of a node once more.
+            wait_well(world, WITHIN).await?;
         }
     }
     Ok(descriptors.len())

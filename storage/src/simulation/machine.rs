@@ -41,6 +41,8 @@ pub(super) struct Machine {
 struct State {
     disk: SimulatedDisk,
     life: u64,
+    /// How many processes, or their beginnings, have died so far.
+    deaths: u64,
     running: Option<Running>,
     /// Whether a process is on its way up, or down.
     busy: bool,
@@ -75,6 +77,15 @@ fn is_made(disk: &SimulatedDisk) -> bool {
     disk.files().iter().any(|(path, _)| path.ends_with("NODE"))
 }
 
+/// Ends what still runs of a process that died: it sees only its dead disk, and reaches nobody.
+fn bury(process: Running) {
+    process.dead.close();
+    drop(Runtime::spawn(async move {
+        let _failed = process.node.stop().await;
+        process.node.placement.write().take();
+    }));
+}
+
 impl Machine {
     pub(super) fn new(
         node: NodeId,
@@ -87,7 +98,15 @@ impl Machine {
         Self {
             node,
             clock: Arc::default(),
-            state: Mutex::new(State { disk, life: 0, running: None, busy: false, lost: false, dying: false }),
+            state: Mutex::new(State {
+                disk,
+                life: 0,
+                deaths: 0,
+                running: None,
+                busy: false,
+                lost: false,
+                dying: false,
+            }),
             network: Arc::clone(network),
             options: options.clone(),
             trace: Arc::clone(trace),
@@ -131,7 +150,7 @@ impl Machine {
     ///
     /// What it finds on its disk, if it cannot live with that.
     pub(super) async fn start(&self, seeds: &[String]) -> Result<(), StorageError> {
-        let (disk, life) = {
+        {
             // Another that is on its way up, or down, first.
             while self.state.lock().busy {
                 Runtime::sleep(Duration::from_millis(20)).await;
@@ -141,11 +160,28 @@ impl Machine {
                 return Ok(());
             }
             state.busy = true;
-            state.life += 1;
-            (state.disk.clone(), state.life)
-        };
-        let started = loop {
-            match self.start_once(disk.clone(), life, seeds).await {
+        }
+        let (started, life) = loop {
+            let (disk, life, deaths) = {
+                let mut state = self.state.lock();
+                state.life += 1;
+                (state.disk.clone(), state.life, state.deaths)
+            };
+            let started = self.start_once(disk.clone(), life, seeds).await;
+            let (dead, dying) = {
+                let state = self.state.lock();
+                (state.deaths > deaths, state.dying)
+            };
+            match started {
+                Ok(running) if dead => {
+                    self.trace.event(format_args!("node {} died on its way up", self.node));
+                    bury(running);
+                }
+                // The power is being cut, or was.
+                Err(error) if dead || dying => {
+                    self.trace.event(format_args!("node {} died on its way up: {error}", self.node));
+                    Runtime::sleep(Duration::from_millis(20)).await;
+                }
                 // The cluster does not answer, or not yet.
                 Err(StorageError::Unavailable { reason } | StorageError::Refused { reason }) => {
                     self.trace.event(format_args!("node {} does not join: {reason}", self.node));
@@ -156,7 +192,7 @@ impl Machine {
                     self.trace.event(format_args!("node {} cannot be made: {full}", self.node));
                     Runtime::sleep(Duration::from_millis(500)).await;
                 }
-                other => break other,
+                other => break (other, life),
             }
         };
         let mut state = self.state.lock();
@@ -224,8 +260,12 @@ impl Machine {
     /// Ends the process at once.
     pub(super) fn die(&self, death: Death) {
         let mut state = self.state.lock();
-        let Some(running) = state.running.take() else { return };
+        let running = state.running.take();
+        if running.is_none() && !state.dying {
+            return;
+        }
         let old = state.disk.clone();
+        state.deaths += 1;
         state.disk = match death {
             Death::Kill => old.after_kill(),
             Death::PowerCut(seed) => old.after_power_cut(seed),
@@ -238,12 +278,8 @@ impl Machine {
         self.trace.event(format_args!("node {} dies: {death:?}", self.node));
         old.inject(Fault::Crash(0));
         self.network.close(self.node);
-        running.dead.close();
-        // What still runs of it sees only its dead disk, and reaches nobody.
-        drop(Runtime::spawn(async move {
-            let _failed = running.node.stop().await;
-            running.node.placement.write().take();
-        }));
+        // It may have been on its way up, or down.
+        running.map(bury);
     }
 
     /// Stops the process as an operator would.
