@@ -1,5 +1,6 @@
 //! Statements that are not queries: one file for each verb.
 
+mod bind;
 pub(crate) mod copy;
 pub(crate) mod create;
 pub(crate) mod describe;
@@ -12,7 +13,7 @@ pub(crate) mod show;
 use genomdb_grammar::{Span, ast::Name, suggest};
 use genomdb_layout::catalog::{Catalog, TableEntry};
 
-use crate::QueryError;
+use crate::{Existence, QueryError};
 
 pub(crate) use genomdb_planner::DEFAULT_DATASET;
 
@@ -36,7 +37,7 @@ pub(crate) fn table<'c>(catalog: &'c Catalog, name: &Name) -> Result<&'c TableEn
 pub(crate) fn unknown_table(catalog: &Catalog, dataset: &str, table: &str, span: Span) -> QueryError {
     let names =
         catalog.tables.iter().filter(|entry| entry.dataset == dataset).map(|entry| entry.name.as_str());
-    let error = QueryError::at(span, format!("unknown table `{table}`"));
+    let error = QueryError::of_name(span, Existence::Missing, format!("unknown table `{table}`"));
     if let Some(near) = suggest(table, names) {
         error.with_hint(format!("did you mean `{near}`?"))
     } else if catalog.tables.is_empty() {

@@ -32,6 +32,15 @@ pub struct QueryError {
     text: Option<Arc<str>>,
 }
 
+/// What is wrong with a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existence {
+    /// Nothing has it.
+    Missing,
+    /// Something has it already.
+    Taken,
+}
+
 /// What is wrong with a statement.
 #[derive(Debug, thiserror::Error)]
 pub enum QueryErrorKind {
@@ -47,6 +56,8 @@ pub enum QueryErrorKind {
         span: Option<Span>,
         /// What may help.
         hint: Option<String>,
+        /// Whether what it names exists, where that is what is wrong.
+        existence: Option<Existence>,
     },
     /// Whoever asks may not do that.
     #[error("{0}")]
@@ -72,12 +83,25 @@ impl QueryError {
 
     /// An error at a place of the statement.
     pub(crate) fn at(span: Span, message: impl Into<String>) -> Self {
-        Self::new(QueryErrorKind::Invalid { message: message.into(), span: Some(span), hint: None })
+        Self::new(QueryErrorKind::Invalid {
+            message: message.into(),
+            span: Some(span),
+            hint: None,
+            existence: None,
+        })
+    }
+
+    /// An error of a name that nothing has, or something has already.
+    pub(crate) fn of_name(span: Span, existence: Existence, message: impl Into<String>) -> Self {
+        let message = message.into();
+        let (span, existence) = (Some(span), Some(existence));
+        Self::new(QueryErrorKind::Invalid { message, span, hint: None, existence })
     }
 
     /// An error of the statement as a whole.
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
-        Self::new(QueryErrorKind::Invalid { message: message.into(), span: None, hint: None })
+        let message = message.into();
+        Self::new(QueryErrorKind::Invalid { message, span: None, hint: None, existence: None })
     }
 
     /// An error of who asks.
@@ -88,7 +112,8 @@ impl QueryError {
     /// Says where, if that is not known yet; an error of the engine is put into its words.
     pub(crate) fn place(mut self, place: Span) -> Self {
         if let QueryErrorKind::Engine(error) = &self.kind {
-            self.kind = QueryErrorKind::Invalid { message: engine::message(error), span: None, hint: None };
+            let message = engine::message(error);
+            self.kind = QueryErrorKind::Invalid { message, span: None, hint: None, existence: None };
         }
         if let QueryErrorKind::Invalid { span, .. } = &mut self.kind {
             span.get_or_insert(place);

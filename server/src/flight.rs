@@ -28,7 +28,6 @@ mod sessions;
 mod sql_info;
 mod statement;
 mod status;
-mod task;
 mod type_info;
 mod wire_schema;
 
@@ -45,8 +44,8 @@ use genomdb_grammar::ast;
 use tokio::runtime::Handle;
 use tonic::{Request, Response, Status, Streaming};
 
-use self::{caller::Caller, sessions::Sessions, task::QueryTask};
-use crate::{Node, Session, Statement};
+use self::{caller::Caller, sessions::Sessions};
+use crate::{Node, Session, Statement, owned_task::OwnedTask};
 
 /// The longest message that is taken: a batch of rows that somebody puts into a table.
 const MESSAGE_BYTES_MAX: usize = 256 << 20;
@@ -79,7 +78,8 @@ impl Flight {
         &self,
         work: impl Future<Output = Result<T, Status>> + Send + 'static,
     ) -> Result<T, Status> {
-        QueryTask::spawn(&self.queries, work).await
+        let done = OwnedTask::spawn(&self.queries, work).await;
+        done.unwrap_or_else(|_| Err(Status::internal("the query failed in an unexpected way")))
     }
 
     /// The session in which a statement runs; it is kept if the statement changes it.

@@ -19,6 +19,7 @@ use crate::{
     admission::Admission,
     catalog::{CatalogStore, Pin},
     load,
+    parameters::Parameters,
     queries::{Queries, Registration},
     query,
 };
@@ -158,18 +159,19 @@ impl Node {
         observer: &Arc<dyn Observer>,
     ) -> Result<Answer, QueryError> {
         let registration = self.queries.begin(statement.text.clone(), session.principal());
-        self.answer(session, statement, observer, registration).await
+        self.answer(session, statement, &Parameters::default(), observer, registration).await
     }
 
-    /// The same, for a query that has a name already.
+    /// The same, for a query that has a name already, and with values of its parameters.
     pub(crate) async fn answer(
         &self,
         session: &Session,
         statement: &Statement,
+        parameters: &Parameters,
         observer: &Arc<dyn Observer>,
         registration: Registration,
     ) -> Result<Answer, QueryError> {
-        let answer = query::run(self, session, statement, observer, registration).await;
+        let answer = query::run(self, session, (statement, parameters), observer, registration).await;
         answer.map_err(|error| error.within(&statement.text))
     }
 

@@ -25,6 +25,7 @@ use crate::{
     admission::Permit,
     catalog::Pin as CatalogPin,
     command,
+    parameters::Parameters,
     queries::{Outcome, Registration},
 };
 
@@ -36,11 +37,11 @@ use crate::{
 pub(crate) async fn run(
     node: &Node,
     session: &Session,
-    statement: &Statement,
+    asked: (&Statement, &Parameters),
     observer: &Arc<dyn Observer>,
     mut registration: Registration,
 ) -> Result<Answer, QueryError> {
-    let begun = begin(node, session, statement, observer, &mut registration).await;
+    let begun = begin(node, session, asked, observer, &mut registration).await;
     finish(begun, registration)
 }
 
@@ -76,11 +77,15 @@ fn finish(begun: Result<Begun, QueryError>, registration: Registration) -> Resul
 async fn begin(
     node: &Node,
     session: &Session,
-    statement: &Statement,
+    (statement, parameters): (&Statement, &Parameters),
     observer: &Arc<dyn Observer>,
     registration: &mut Registration,
 ) -> Result<Begun, QueryError> {
     session.allow(&statement.ast)?;
+    if parameters.are_bound() && !matches!(statement.ast, ast::Statement::Insert(_)) {
+        let message = "only a query and INSERT take parameters";
+        return Err(QueryError::at(statement.ast.at().0, message));
+    }
     let answer = match &statement.ast {
         ast::Statement::Query(query) => {
             let pin = node.pin_catalog().await?;
@@ -98,7 +103,7 @@ async fn begin(
             command::create::run(node, session, statement, create, registration).await
         }
         ast::Statement::Insert(insert) => {
-            command::insert::run(node, session, statement, insert, registration).await
+            command::insert::run(node, session, (statement, parameters), insert, registration).await
         }
         ast::Statement::Drop(drop) => command::drop::run(node, drop).await,
         ast::Statement::Copy(copy) => command::copy::run(node, copy, observer, registration).await,
@@ -114,6 +119,20 @@ async fn begin(
 pub struct Prepared {
     statement: Statement,
     plan: genomdb_executor::Prepared,
+}
+
+/// The parameters of a statement, by name, with their types where these are known.
+pub(crate) type ParameterTypes = Vec<(String, Option<DataType>)>;
+
+/// Finds out which parameters an `INSERT` takes; nothing is changed by it.
+pub(crate) async fn parameters_of_insert(
+    node: &Node,
+    session: &Session,
+    statement: &Statement,
+    insert: &ast::Insert,
+) -> Result<ParameterTypes, QueryError> {
+    let parameters = command::insert::parameters(node, session, statement, insert).await;
+    parameters.map_err(|error| error.within(&statement.text))
 }
 
 /// Plans a query.
@@ -156,7 +175,7 @@ impl Prepared {
     /// # Errors
     ///
     /// If a parameter is used with two types.
-    pub(crate) fn parameters(&self) -> Result<Vec<(String, Option<DataType>)>, QueryError> {
+    pub(crate) fn parameters(&self) -> Result<ParameterTypes, QueryError> {
         self.plan.parameters().map_err(|error| self.statement.error(error))
     }
 

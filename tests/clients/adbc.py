@@ -103,6 +103,14 @@ class Adbc(unittest.TestCase):
         self.assertEqual(self.ask("SELECT * FROM put ORDER BY n").to_pydict(), few.to_pydict())
         self.cursor.execute("DROP TABLE put")
 
+    def test_rows_are_inserted_by_values(self):
+        self.cursor.execute("CREATE TABLE few AS SELECT 1 AS n, 'a' AS text WHERE false")
+        self.cursor.executemany("INSERT INTO few VALUES (?, ?)", [(1, "one"), (2, None), (None, "none")])
+        self.cursor.execute("INSERT INTO few VALUES ($1, upper($2))", (3, "three"))
+        found = self.ask("SELECT n, text FROM few ORDER BY n NULLS LAST").to_pylist()
+        self.assertEqual([tuple(row.values()) for row in found], [(1, "one"), (2, None), (3, "THREE"), (None, "none")])
+        self.cursor.execute("DROP TABLE few")
+
     def test_columns_without_running(self):
         schema = self.cursor.adbc_execute_schema("SELECT pos, chrom FROM reads")
         self.assertEqual(schema, pyarrow.schema([("pos", pyarrow.int64()), ("chrom", pyarrow.string())]))

@@ -28,6 +28,7 @@ CHECKS = [
 ]
 
 address = os.environ["GENOMDB_ADDRESS"]
+token = os.environ.get("GENOMDB_TOKEN")
 with tempfile.TemporaryDirectory() as folder:
     config = pathlib.Path(folder, "schemathesis.toml")
     config.write_text(CONFIG)
@@ -48,4 +49,6 @@ with tempfile.TemporaryDirectory() as folder:
         "--workers=2",
         "--no-color",
     ]
+    if token:
+        command.append(f"--header=Authorization: Bearer {token}")
     sys.exit(subprocess.run(command, cwd=folder, timeout=600).returncode)

@@ -8,6 +8,7 @@
 mod curl;
 
 use std::{
+    ffi::OsStr,
     io::{BufRead as _, BufReader, Read as _},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -28,14 +29,24 @@ struct Served {
 
 impl Served {
     fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::on(loaded(), &[])
+    }
+
+    /// The same for nobody but who has the token that comes with it, of a reader.
+    fn for_a_reader() -> (Self, String) {
+        let folder = loaded();
         let data = folder.path().join("data");
-        let bam = repository().join("examples/data/NA12878.chr11_chr20.bam");
-        let loaded = Command::new(GENOMDB).arg("load").arg(bam).arg("--data").arg(&data).output().unwrap();
-        assert!(loaded.status.success(), "{loaded:?}");
+        let create = ["token", "create", "fuzz", "--role", "reader", "--data"].map(OsStr::new);
+        let token = genomdb(create.into_iter().chain([data.as_os_str()]));
+        (Self::on(folder, &["--auth"]), token.trim().to_owned())
+    }
+
+    fn on(folder: tempfile::TempDir, options: &[&str]) -> Self {
         let mut child = Command::new(GENOMDB)
-            .args(["serve", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--data"])
-            .arg(&data)
+            .args(["serve", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"])
+            .args(options)
+            .arg("--data")
+            .arg(folder.path().join("data"))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -67,18 +78,40 @@ impl Drop for Served {
     }
 }
 
-/// Runs a script with where the server is; its last words are told if it fails.
+/// Runs a command to its end, and returns what it printed.
+fn genomdb<'a>(arguments: impl IntoIterator<Item = &'a OsStr>) -> String {
+    let output = Command::new(GENOMDB).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// A data folder with the table, within another.
+fn loaded() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let bam = repository().join("examples/data/NA12878.chr11_chr20.bam");
+    genomdb(["load".as_ref(), bam.as_os_str(), "--data".as_ref(), data.as_os_str()]);
+    folder
+}
+
+/// Runs a script against a server.
 fn run(script: &str) {
+    run_against(script, || (Served::start(), None));
+}
+
+/// Runs a script with where the server is; its last words are told if it fails.
+fn run_against(script: &str, start: impl FnOnce() -> (Served, Option<String>)) {
     let Some(python) = std::env::var_os("GENOMDB_PYTHON") else {
         println!(
             "skipped: {script} needs GENOMDB_PYTHON, an interpreter with tests/clients/requirements.txt"
         );
         return;
     };
-    let served = Served::start();
+    let (served, token) = start();
     let output = Command::new(python)
         .arg(repository().join("tests/clients").join(script))
         .env("GENOMDB_ADDRESS", &served.address)
+        .envs(token.map(|token| ("GENOMDB_TOKEN", token)))
         .output()
         .unwrap();
     let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
@@ -89,6 +122,14 @@ fn run(script: &str) {
 #[test]
 fn schemathesis() {
     run("fuzz_http.py");
+}
+
+#[test]
+fn schemathesis_with_a_token_that_only_reads() {
+    run_against("fuzz_http.py", || {
+        let (served, token) = Served::for_a_reader();
+        (served, Some(token))
+    });
 }
 
 #[test]

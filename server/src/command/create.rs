@@ -7,8 +7,8 @@ use genomdb_layout::catalog::{Catalog, TableKind, ViewEntry};
 
 use super::qualified;
 use crate::{
-    Answer, IngestMode, IngestRequest, Node, QueryError, Session, Statement, queries::Registration,
-    query::start,
+    Answer, Existence, IngestMode, IngestRequest, Node, QueryError, Session, Statement,
+    queries::Registration, query::start,
 };
 
 /// Makes what the statement asks for.
@@ -111,12 +111,20 @@ fn table_kind(kind: &Ident) -> Result<TableKind, QueryError> {
 /// Tells whether the name is free; an error if it is taken and that matters.
 fn is_free(catalog: &Catalog, create: &Create, dataset: &str, name: &str) -> Result<bool, QueryError> {
     if !catalog.datasets.iter().any(|known| known == dataset) {
-        return Err(QueryError::at(create.name.at.0, format!("unknown dataset `{dataset}`"))
-            .with_hint(format!("CREATE DATASET {dataset}")));
+        return Err(QueryError::of_name(
+            create.name.at.0,
+            Existence::Missing,
+            format!("unknown dataset `{dataset}`"),
+        )
+        .with_hint(format!("CREATE DATASET {dataset}")));
     }
     let taken = catalog.table(dataset, name).is_some() || catalog.view(dataset, name).is_some();
     if taken && !create.if_not_exists {
-        return Err(QueryError::at(create.name.at.0, format!("`{name}` exists already")));
+        return Err(QueryError::of_name(
+            create.name.at.0,
+            Existence::Taken,
+            format!("`{name}` exists already"),
+        ));
     }
     Ok(!taken)
 }
@@ -157,7 +165,11 @@ fn create_dataset(catalog: &mut Catalog, create: &Create) -> Result<(), QueryErr
         if create.if_not_exists {
             return Ok(());
         }
-        return Err(QueryError::at(create.name.at.0, format!("`{name}` exists already")));
+        return Err(QueryError::of_name(
+            create.name.at.0,
+            Existence::Taken,
+            format!("`{name}` exists already"),
+        ));
     }
     catalog.datasets.push(name);
     Ok(())

@@ -5,7 +5,7 @@ use genomdb_layout::catalog::Catalog;
 use genomdb_loader::drop_source;
 
 use super::{DEFAULT_DATASET, qualified, table, unknown_table};
-use crate::{Answer, Node, QueryError};
+use crate::{Answer, Existence, Node, QueryError};
 
 /// Removes what the statement names.
 pub(crate) async fn run(node: &Node, drop: &Drop) -> Result<Answer, QueryError> {
@@ -68,7 +68,7 @@ async fn drop_view(node: &Node, name: &Name, if_exists: bool) -> Result<(), Quer
         let before = catalog.views.len();
         catalog.views.retain(|known| (&known.dataset, &known.name) != (&dataset, &view));
         if catalog.views.len() == before && !if_exists {
-            return Err(QueryError::at(name.at.0, format!("unknown view `{view}`")));
+            return Err(QueryError::of_name(name.at.0, Existence::Missing, format!("unknown view `{view}`")));
         }
         Ok(())
     };
@@ -91,7 +91,7 @@ async fn drop_dataset(node: &Node, name: &Name, if_exists: bool) -> Result<(), Q
         let before = catalog.datasets.len();
         catalog.datasets.retain(|known| *known != dataset);
         if catalog.datasets.len() == before && !if_exists {
-            return Err(QueryError::at(at, format!("unknown dataset `{dataset}`")));
+            return Err(QueryError::of_name(at, Existence::Missing, format!("unknown dataset `{dataset}`")));
         }
         Ok(())
     };

@@ -1,5 +1,7 @@
 //! `INSERT INTO table query`: what a query yields becomes rows of a table.
 
+use std::collections::BTreeMap;
+
 use arrow::{compute::can_cast_types, datatypes::Field};
 use datafusion::{
     common::Column,
@@ -10,32 +12,34 @@ use genomdb_grammar::{
     ast::{Ident, Insert},
     suggest,
 };
-use genomdb_layout::catalog::{TableEntry, TableKind};
+use genomdb_layout::catalog::{Catalog, TableEntry, TableKind};
 
-use super::{qualified, table};
+use super::{
+    bind::{bind, types_of},
+    qualified, table,
+};
 use crate::{
-    Answer, IngestMode, IngestRequest, Node, QueryError, Session, Statement, queries::Registration,
-    query::start,
+    Answer, IngestMode, IngestRequest, Node, QueryError, Session, Statement,
+    parameters::Parameters,
+    queries::Registration,
+    query::{ParameterTypes, start},
 };
 
 /// Adds the rows to the table, all of them or none.
 pub(crate) async fn run(
     node: &Node,
     session: &Session,
-    statement: &Statement,
+    (statement, parameters): (&Statement, &Parameters),
     insert: &Insert,
     registration: &mut Registration,
 ) -> Result<Answer, QueryError> {
     let pin = node.pin_catalog().await?;
-    let entry = table(pin.catalog(), &insert.table)?;
-    if entry.kind != TableKind::Rows {
-        let message =
-            format!("`{}` is a table of {}, rows cannot be added to it", entry.name, entry.kind.name());
-        return Err(QueryError::at(insert.table.at.0, message)
-            .with_hint(format!("COPY {} FROM 'file' loads a file", entry.name)));
-    }
+    let entry = table_of_rows(pin.catalog(), insert)?;
     let executor = session.executor();
-    let plan = executor.plan(pin.catalog(), &insert.query, &statement.text)?;
+    let mut plan = executor.plan(pin.catalog(), &insert.query, &statement.text)?;
+    if parameters.are_bound() {
+        plan = bind(plan, parameters)?;
+    }
     let plan = fitted(plan, entry, insert)?;
     let prepared = executor.optimize(pin.catalog(), plan)?;
     let (dataset, table) = qualified(&insert.table)?;
@@ -44,6 +48,46 @@ pub(crate) async fn run(
     // Stopped, the ingest is dropped, and so takes back what it wrote.
     let count = registration.unless_stopped(node.ingest(session, request, rows)).await?;
     Ok(Answer::Done(format!("INSERT {count}")))
+}
+
+/// The parameters of the query, by name; one that is a value of a column is of its type.
+pub(crate) async fn parameters(
+    node: &Node,
+    session: &Session,
+    statement: &Statement,
+    insert: &Insert,
+) -> Result<ParameterTypes, QueryError> {
+    let catalog = node.catalog().await?;
+    let entry = table_of_rows(&catalog, insert)?;
+    let executor = session.executor();
+    let plan = executor.plan(&catalog, &insert.query, &statement.text)?;
+    let columns: Vec<_> = places(entry, &insert.columns)?
+        .into_iter()
+        .filter_map(|place| entry.schema.fields().get(place).map(|field| field.data_type().clone()))
+        .collect();
+    let known = match &plan {
+        LogicalPlan::Values(values) => types_of(values, &columns),
+        _ => BTreeMap::new(),
+    };
+    let mut found = executor.optimize(&catalog, plan)?.parameters()?;
+    for (name, is) in &mut found {
+        if let Some(column) = known.get(name) {
+            *is = Some(column.clone());
+        }
+    }
+    Ok(found)
+}
+
+/// The table that rows are to be added to.
+fn table_of_rows<'c>(catalog: &'c Catalog, insert: &Insert) -> Result<&'c TableEntry, QueryError> {
+    let entry = table(catalog, &insert.table)?;
+    if entry.kind != TableKind::Rows {
+        let message =
+            format!("`{}` is a table of {}, rows cannot be added to it", entry.name, entry.kind.name());
+        return Err(QueryError::at(insert.table.at.0, message)
+            .with_hint(format!("COPY {} FROM 'file' loads a file", entry.name)));
+    }
+    Ok(entry)
 }
 
 /// Gives the rows of a query the columns of the table: in its order, of its types, NULL where none is given.

@@ -1,9 +1,10 @@
 //! What kind of an error it is, for those who tell it to programs: HTTP as a status, gRPC as a code.
 
 use datafusion::error::DataFusionError;
+use genomdb_loader::LoadError;
 use genomdb_storage::StorageError;
 
-use super::{QueryError, QueryErrorKind};
+use super::{Existence, QueryError, QueryErrorKind};
 use crate::Interruption;
 
 /// What a program that asked can do about an error.
@@ -13,6 +14,10 @@ pub(crate) enum ErrorClass {
     Syntax,
     /// Ask for something that exists.
     Invalid,
+    /// Make it first.
+    NotFound,
+    /// Take another name.
+    Exists,
     /// Ask for something that this version can do.
     NotImplemented,
     /// Ask as somebody else.
@@ -49,6 +54,8 @@ impl ErrorClass {
         match self {
             Self::Syntax => "syntax",
             Self::Invalid => "invalid",
+            Self::NotFound => "not_found",
+            Self::Exists => "exists",
             Self::NotImplemented => "not_implemented",
             Self::Forbidden => "forbidden",
             Self::Cancelled => "cancelled",
@@ -86,10 +93,18 @@ impl QueryError {
     pub(crate) fn class(&self) -> ErrorClass {
         match self.kind() {
             QueryErrorKind::Parse(_) => ErrorClass::Syntax,
-            QueryErrorKind::Invalid { .. } => ErrorClass::Invalid,
+            QueryErrorKind::Invalid { existence: Some(Existence::Missing), .. } => ErrorClass::NotFound,
+            QueryErrorKind::Invalid { existence: Some(Existence::Taken), .. } => ErrorClass::Exists,
+            QueryErrorKind::Invalid { existence: None, .. } => ErrorClass::Invalid,
             QueryErrorKind::Denied(_) => ErrorClass::Forbidden,
             QueryErrorKind::Engine(error) => of_engine(error),
-            QueryErrorKind::Load(_) => ErrorClass::Load,
+            QueryErrorKind::Load(error) => match error {
+                LoadError::UnknownDataset { .. }
+                | LoadError::UnknownTable { .. }
+                | LoadError::UnknownSource { .. } => ErrorClass::NotFound,
+                LoadError::TableExists { .. } => ErrorClass::Exists,
+                _ => ErrorClass::Load,
+            },
             QueryErrorKind::Storage(error) => ErrorClass::of_storage(error),
             QueryErrorKind::Layout(_) => ErrorClass::Corrupt,
         }

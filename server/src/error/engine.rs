@@ -8,7 +8,7 @@ use datafusion::{
 use genomdb_grammar::{Span, line_column, suggest};
 use genomdb_planner::{PlanError, lower::LowerError};
 
-use super::QueryErrorKind;
+use super::{Existence, QueryErrorKind};
 
 /// Returns what an error says, without the names of the stages that it passed.
 pub(super) fn message(error: &DataFusionError) -> String {
@@ -29,7 +29,9 @@ pub(super) fn message(error: &DataFusionError) -> String {
 
 /// Finds out what a user needs to know of an error; `None` where its message is all there is.
 pub(super) fn explain(error: &DataFusionError, text: &str) -> Option<QueryErrorKind> {
-    let invalid = |message, span, hint| Some(QueryErrorKind::Invalid { message, span, hint });
+    let wrong =
+        |message, span, hint, existence| Some(QueryErrorKind::Invalid { message, span, hint, existence });
+    let invalid = |message, span, hint| wrong(message, span, hint, None);
     let place = diagnostic(error).and_then(|location| token_at(text, location));
     match root(error) {
         DataFusionError::SchemaError(schema_error, _) => match schema_error.as_ref() {
@@ -54,7 +56,8 @@ pub(super) fn explain(error: &DataFusionError, text: &str) -> Option<QueryErrorK
                     let hint = suggestion.as_ref().map(|near| format!("did you mean `{near}`?"));
                     let hint = hint.or_else(|| Some("SHOW TABLES lists what there is".to_owned()));
                     let last = name.rsplit('.').next().unwrap_or(name);
-                    invalid(format!("unknown table `{name}`"), place.or_else(|| find_word(text, last)), hint)
+                    let span = place.or_else(|| find_word(text, last));
+                    wrong(format!("unknown table `{name}`"), span, hint, Some(Existence::Missing))
                 }
                 PlanError::UnknownContig { contig, region, table, suggestion } => {
                     let hint = suggestion.as_ref().map(|near| format!("did you mean `{near}`?"));

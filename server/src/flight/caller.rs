@@ -3,12 +3,10 @@
 //! A session is found by the cookie `arrow_flight_session_id`, or else by the bearer token. A client with
 //! neither gets a cookie with its first answer; if it sends that back, it has a session from then on.
 
-use std::hash::{BuildHasher as _, RandomState};
-
 use tonic::{Request, Response, Status, metadata::MetadataMap};
 
 use super::sessions::{Key, Sessions};
-use crate::Principal;
+use crate::{Principal, random};
 
 /// The cookie that names a session.
 const COOKIE: &str = "arrow_flight_session_id";
@@ -64,9 +62,7 @@ impl Caller {
 
 /// A name that nobody else has: 32 hexadecimal digits.
 pub(super) fn random_name() -> String {
-    // The keys of these hashers are random, and so is what they make of nothing.
-    let digits = || RandomState::new().hash_one(0);
-    format!("{:016x}{:016x}", digits(), digits())
+    format!("{:016x}{:016x}", random::number(), random::number())
 }
 
 /// What stands behind `Bearer` in the authorization.

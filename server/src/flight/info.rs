@@ -15,8 +15,7 @@ use tonic::Status;
 use super::{
     Caller, Flight,
     handle::Handle,
-    metadata,
-    parameters::Parameters,
+    metadata, parameters,
     statement::{self, Described},
     wire_schema,
 };
@@ -98,7 +97,7 @@ pub(super) async fn execute(
                     let registration = statement::register(&node, &handle, caller);
                     let parameters = handle.parameters.clone();
                     let work = async move {
-                        let parameters = Parameters::from_bytes(&parameters)?;
+                        let parameters = parameters::from_bytes(&parameters)?;
                         statement::run(&node, &session, &statement, &parameters, registration).await
                     };
                     flight.run(work).await?.schema

@@ -13,12 +13,14 @@ use tonic::{Status, Streaming};
 
 use super::{
     Caller, Flight,
-    handle::Handle,
+    handle::{self, Handle},
     info::{no_substrait, no_transaction},
-    ingest,
-    parameters::Parameters,
-    statement,
+    ingest, parameters, statement,
 };
+use crate::parameters::Parameters;
+
+/// Bytes of values that are bound to a statement that is carried out at once; they are held in memory.
+const UPDATE_BYTES_MAX: usize = 64 << 20;
 
 /// Does what the first message says, with the rows of those behind it.
 pub(super) async fn put(
@@ -39,19 +41,18 @@ pub(super) async fn put(
     let app_metadata = match command {
         Some(Command::CommandStatementUpdate(update)) => {
             no_transaction(update.transaction_id.as_ref())?;
-            self::update(flight, caller, &Handle::of(update.query)).await?
+            self::update(flight, caller, &Handle::of(update.query), Parameters::default()).await?
         }
         Some(Command::CommandPreparedStatementUpdate(update)) => {
-            let mut handle = Handle::from_bytes(&update.prepared_statement_handle)?;
-            let parameters = Parameters::receive(messages).await?;
-            if parameters.are_bound() {
-                handle.parameters = parameters.to_bytes()?;
-            }
-            self::update(flight, caller, &handle).await?
+            let handle = Handle::from_bytes(&update.prepared_statement_handle)?;
+            let bound = parameters::receive(messages, UPDATE_BYTES_MAX).await?;
+            let bound = if bound.are_bound() { bound } else { parameters::from_bytes(&handle.parameters)? };
+            self::update(flight, caller, &handle, bound).await?
         }
         Some(Command::CommandPreparedStatementQuery(query)) => {
             let handle = Handle::from_bytes(&query.prepared_statement_handle)?;
-            let parameters = Parameters::receive(messages).await?.to_bytes()?;
+            let bound = parameters::receive(messages, handle::BYTES_MAX).await?;
+            let parameters = parameters::to_bytes(&bound)?;
             let handle = Handle { parameters, ..handle }.to_bytes()?;
             // The values are in the handle: it is another one from here on.
             DoPutPreparedStatementResult { prepared_statement_handle: Some(handle) }.encode_to_vec().into()
@@ -67,13 +68,16 @@ pub(super) async fn put(
 }
 
 /// Carries out a statement; rows that it returns are read and forgotten.
-async fn update(flight: &Flight, caller: &Caller, handle: &Handle) -> Result<Bytes, Status> {
+async fn update(
+    flight: &Flight,
+    caller: &Caller,
+    handle: &Handle,
+    parameters: Parameters,
+) -> Result<Bytes, Status> {
     let statement = statement::parse(&handle.text, caller)?;
     let (node, session) = (Arc::clone(&flight.node), flight.session(caller, &statement)?);
     let registration = node.queries().begin(statement.text.clone(), &caller.principal);
-    let parameters = handle.parameters.clone();
     let work = async move {
-        let parameters = Parameters::from_bytes(&parameters)?;
         let run = statement::run(&node, &session, &statement, &parameters, registration).await?;
         run.rows.try_for_each(|_| futures::future::ready(Ok(()))).await?;
         Ok(run.changed)

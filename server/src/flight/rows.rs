@@ -13,16 +13,14 @@ use tokio::{runtime::Handle, sync::mpsc};
 use tonic::{Response, Status};
 
 use super::{
-    Caller, Flight, Stream, info::Asked, metadata, parameters::Parameters, statement, statement::Rows,
-    wire_schema,
+    Caller, Flight, Stream, info::Asked, metadata, parameters, statement, statement::Rows, wire_schema,
 };
+use crate::QueryId;
+
 /// The longest message that is sent, if a row is not longer: clients refuse long ones.
 const MESSAGE_BYTES: usize = 2 << 20;
 /// Messages that wait for a slow reader; the query waits with them.
 const MESSAGES_MAX: usize = 4;
-
-/// What a query is called: the name by which it is stopped.
-const QUERY_ID: &str = "x-genomdb-query-id";
 
 /// Sends the rows that a ticket stands for.
 pub(super) async fn get(
@@ -48,13 +46,13 @@ pub(super) async fn get(
     let registration = statement::register(&node, &handle, caller);
     let id = registration.id();
     let work = async move {
-        let parameters = Parameters::from_bytes(&handle.parameters)?;
+        let parameters = parameters::from_bytes(&handle.parameters)?;
         statement::run(&node, &session, &statement, &parameters, registration).await
     };
     let run = flight.run(work).await?;
     let mut response = caller.answer(send(&flight.queries, run.schema, run.rows));
     if let Ok(id) = id.to_string().parse() {
-        response.metadata_mut().insert(QUERY_ID, id);
+        response.metadata_mut().insert(QueryId::HEADER, id);
     }
     Ok(response)
 }

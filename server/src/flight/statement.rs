@@ -11,8 +11,13 @@ use futures::{StreamExt as _, TryStreamExt as _, stream, stream::BoxStream};
 use genomdb_grammar::ast;
 use tonic::Status;
 
-use super::{Caller, handle::Handle, parameters::Parameters, status, wire_schema};
-use crate::{Answer, Node, Observer, Prepared, QueryId, Session, Silent, Statement, queries::Registration};
+use super::{Caller, handle::Handle, parameters, status, wire_schema};
+use crate::{
+    Answer, Node, Observer, Prepared, QueryId, Session, Silent, Statement,
+    parameters::Parameters,
+    queries::Registration,
+    query::{ParameterTypes, parameters_of_insert},
+};
 
 /// Rows, in the schema that was promised.
 pub(super) type Rows = BoxStream<'static, Result<RecordBatch, Status>>;
@@ -64,9 +69,13 @@ pub(super) async fn describe(
     if let ast::Statement::Query(_) = &statement.ast {
         let prepared = node.prepare(session, statement).await.map_err(failed)?;
         let names = prepared.parameters().map_err(failed)?;
-        let values = Parameters::from_bytes(&handle.parameters)?.runs(are_named(&names))?;
+        let values = runs(&parameters::from_bytes(&handle.parameters)?, &names)?;
         let schema = wire_schema(&prepared, values.into_iter().next().flatten(), statement)?;
-        return Ok(Described { schema, parameters: parameters(names) });
+        return Ok(Described { schema, parameters: schema_of(names) });
+    }
+    if let ast::Statement::Insert(insert) = &statement.ast {
+        let names = parameters_of_insert(node, session, statement, insert).await.map_err(failed)?;
+        return Ok(Described { schema: Arc::new(Schema::empty()), parameters: schema_of(names) });
     }
     let schema = match returns_rows(statement) {
         true => {
@@ -110,17 +119,14 @@ pub(super) async fn run(
             failed(error)
         })?;
         let names = prepared.parameters().map_err(failed)?;
-        let runs = parameters.runs(are_named(&names))?;
+        let runs = runs(parameters, &names)?;
         let schema = wire_schema(&prepared, runs.first().cloned().flatten(), statement)?;
         let query = Arc::new(Query { node: Arc::clone(node), session: Arc::clone(session), prepared });
         let rows = query.rows(Arc::clone(&schema), statement.clone(), runs, registration).await?;
         return Ok(Run::of(schema, rows));
     }
-    if parameters.are_bound() {
-        return Err(Status::invalid_argument("only a query takes parameters"));
-    }
     let observer: Arc<dyn Observer> = Arc::new(Silent);
-    match node.answer(session, statement, &observer, registration).await.map_err(failed)? {
+    match node.answer(session, statement, parameters, &observer, registration).await.map_err(failed)? {
         Answer::Rows(rows) => {
             let schema = wire_schema::of_any_run(&rows.schema());
             let statement = statement.clone();
@@ -197,15 +203,15 @@ fn wire_schema(
     Ok(wire_schema::of(&schema))
 }
 
-type Names = Vec<(String, Option<DataType>)>;
-
-/// Tells whether parameters have names: `$name`, not `$1`.
-fn are_named(names: &Names) -> bool {
-    names.iter().any(|(name, _)| !name.trim_start_matches('$').starts_with(|c: char| c.is_ascii_digit()))
+/// The values of each run, of parameters that have names, `$name`, or are numbered, `$1`.
+fn runs(parameters: &Parameters, names: &ParameterTypes) -> Result<Vec<Option<ParamValues>>, Status> {
+    let is_named = |name: &str| !name.trim_start_matches('$').starts_with(|c: char| c.is_ascii_digit());
+    let runs = parameters.runs(names.iter().any(|(name, _)| is_named(name)));
+    runs.map_err(|error| Status::invalid_argument(error.to_string()))
 }
 
 /// Describes parameters. One whose type nothing tells is a text, which every client can bind.
-fn parameters(names: Names) -> Schema {
+fn schema_of(names: ParameterTypes) -> Schema {
     let fields = names.into_iter().map(|(name, data_type)| {
         let data_type = data_type.filter(|data_type| !data_type.is_null()).unwrap_or(DataType::Utf8);
         Field::new(name.trim_start_matches('$'), data_type, true)

@@ -49,6 +49,8 @@ const fn code(class: ErrorClass) -> Code {
         ErrorClass::Syntax | ErrorClass::Invalid | ErrorClass::Failed | ErrorClass::Load => {
             Code::InvalidArgument
         }
+        ErrorClass::NotFound => Code::NotFound,
+        ErrorClass::Exists => Code::AlreadyExists,
         ErrorClass::NotImplemented => Code::Unimplemented,
         ErrorClass::Forbidden => Code::PermissionDenied,
         ErrorClass::Cancelled => Code::Cancelled,

@@ -14,7 +14,6 @@ use datafusion::{execution::SendableRecordBatchStream, scalar::ScalarValue};
 use futures::{StreamExt as _, future::BoxFuture};
 use genomdb_grammar::ast;
 use serde_json::{Value, json};
-use tokio::task::JoinHandle;
 
 use super::{
     App,
@@ -29,6 +28,8 @@ use crate::{
     Answer, NoQueryId, Node, Observer, Principal, QueryError, QueryId, RunningQuery, Session, Silent,
     Statement,
     output::{self, Format},
+    owned_task::OwnedTask,
+    parameters::Parameters,
     queries::Registration,
     sql_value,
 };
@@ -87,13 +88,13 @@ impl Asked {
     /// Answers when the first rows are there.
     pub(super) async fn now(self, app: &App) -> Result<Response, Problem> {
         let Self { id, statement, format, timeout, began, work, .. } = self;
-        let mut work = Work(app.queries.spawn(work));
+        let work = OwnedTask::spawn(&app.queries, work);
         let begun = match timeout.and_then(|timeout| timeout.checked_add(GRACE)) {
-            Some(timeout) => match tokio::time::timeout(timeout, &mut work.0).await {
+            Some(timeout) => match tokio::time::timeout(timeout, work).await {
                 Ok(begun) => begun,
                 Err(_) => return Err(Problem::timed_out().of_query(id)),
             },
-            None => (&mut work.0).await,
+            None => work.await,
         };
         match begun.map_err(|_| Problem::internal("the query failed in an unexpected way").of_query(id))?? {
             Begun::Done(message) => Ok(done(id, &message)),
@@ -144,19 +145,23 @@ async fn work(
 ) -> Result<Begun, Problem> {
     let id = registration.id();
     let problem = |error: QueryError| Problem::of_statement(&error, &statement.text).of_query(id);
-    let answer = if parameters.is_empty() {
-        let observer: Arc<dyn Observer> = Arc::new(Silent);
-        node.answer(&session, &statement, &observer, registration).await
-    } else {
-        match node.prepare(&session, &statement).await {
-            Ok(prepared) => {
-                let parameters = Some(parameters.into());
-                prepared.run_as(&node, &session, parameters, registration).await.map(Answer::Rows)
+    let answer = match &statement.ast {
+        ast::Statement::Query(_) if !parameters.is_empty() => {
+            match node.prepare(&session, &statement).await {
+                Ok(prepared) => {
+                    let parameters = Some(parameters.into());
+                    prepared.run_as(&node, &session, parameters, registration).await.map(Answer::Rows)
+                }
+                Err(error) => {
+                    registration.query().fail(&error);
+                    Err(error)
+                }
             }
-            Err(error) => {
-                registration.query().fail(&error);
-                Err(error)
-            }
+        }
+        _ => {
+            let parameters = Parameters::of_one_run(&parameters).map_err(|error| problem(error.into()))?;
+            let observer: Arc<dyn Observer> = Arc::new(Silent);
+            node.answer(&session, &statement, &parameters, &observer, registration).await
         }
     };
     match answer.map_err(problem)? {
@@ -236,15 +241,6 @@ fn begin(
     let id = id.map_err(|error: NoQueryId| Problem::bad_request(error.to_string()))?;
     let registration = node.queries().begin_as(id, statement.text.clone(), principal);
     registration.ok_or_else(|| Problem::conflict(format!("there is a query `{id}` already")))
-}
-
-/// A query that begins; it ends with whoever waits for it.
-struct Work(JoinHandle<Result<Begun, Problem>>);
-
-impl Drop for Work {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
 }
 
 /// What is answered to a statement that returns no rows.

@@ -251,7 +251,12 @@ impl Problem {
 
 const fn status(class: ErrorClass) -> StatusCode {
     match class {
-        ErrorClass::Syntax | ErrorClass::Invalid | ErrorClass::NotImplemented => StatusCode::BAD_REQUEST,
+        // The statement is wrong, not the path: whatever it names, the resource is there.
+        ErrorClass::Syntax
+        | ErrorClass::Invalid
+        | ErrorClass::NotFound
+        | ErrorClass::Exists
+        | ErrorClass::NotImplemented => StatusCode::BAD_REQUEST,
         ErrorClass::Forbidden => StatusCode::FORBIDDEN,
         ErrorClass::Cancelled => StatusCode::CONFLICT,
         ErrorClass::Timeout => StatusCode::GATEWAY_TIMEOUT,

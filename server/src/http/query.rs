@@ -14,10 +14,10 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::{App, asked::Asked, openapi::Answered, problem::Problem};
-use crate::Principal;
+use crate::{Principal, QueryId};
 
 /// What a query is called: the name by which it is stopped.
-pub(super) const QUERY_ID: HeaderName = HeaderName::from_static("x-genomdb-query-id");
+pub(super) const QUERY_ID: HeaderName = HeaderName::from_static(QueryId::HEADER);
 
 /// How long a client can have the server wait for a result that may come later.
 const WAIT_MAX: Duration = Duration::from_secs(60);

@@ -8,10 +8,7 @@
 //! A process that dies between 1 and 2 leaves a name whose change was not made: whoever sends the request
 //! again makes it. Names expire well before ranges forget their senders.
 
-use std::{
-    hash::{BuildHasher as _, RandomState},
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use genomdb_layout::{RequestEntry, RequestState, key};
 use genomdb_storage::{
@@ -20,6 +17,7 @@ use genomdb_storage::{
 };
 
 use super::KvError;
+use crate::random;
 
 /// Bytes of the longest name.
 pub(super) const NAME_BYTES_MAX: usize = 255;
@@ -87,8 +85,7 @@ pub(super) async fn change(
     transaction: Transaction,
     request: &Request,
 ) -> Result<(Outcome, Vec<OperationResult>), KvError> {
-    // The keys of this hasher are random, and so is what it makes of nothing.
-    let drawn = RequestState::Sent { sender: RandomState::new().hash_one(0) };
+    let drawn = RequestState::Sent { sender: random::number() };
     match request.remember(storage, drawn).await? {
         RequestState::Sent { sender } => Ok(storage.transact_once(sender, transaction).await?),
         // A digest has the kind of the request in it.

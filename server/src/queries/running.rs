@@ -2,7 +2,6 @@
 
 use std::{
     fmt,
-    hash::{BuildHasher as _, RandomState},
     sync::{
         Arc, OnceLock,
         atomic::{AtomicU8, AtomicU64, Ordering},
@@ -14,17 +13,19 @@ use datafusion::error::DataFusionError;
 use genomdb_executor::{Priority, Usage, Used};
 use tokio::sync::watch;
 
-use crate::{Busy, Principal, QueryError, QueryErrorKind, milliseconds};
+use crate::{Busy, Principal, QueryError, QueryErrorKind, milliseconds, random};
 
 /// The name of a query: 16 hexadecimal digits, random, so that those of several nodes differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct QueryId(u64);
 
 impl QueryId {
+    /// The header that names a query, in requests and answers.
+    pub(crate) const HEADER: &str = "x-genomdb-query-id";
+
     /// A name that no other query has.
     pub(crate) fn random() -> Self {
-        // The keys of this hasher are random, and so is what it makes of nothing.
-        Self(RandomState::new().hash_one(0))
+        Self(random::number())
     }
 
     pub(crate) const fn from_number(number: u64) -> Self {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow::{
-    array::{AsArray as _, Int64Array, RecordBatch, StringArray},
-    datatypes::{DataType, Int64Type},
+    array::{ArrayRef, AsArray as _, Int64Array, RecordBatch, StringArray},
+    datatypes::{DataType, Field, Int64Type, Schema},
 };
 use arrow_flight::{
     Action, CancelFlightInfoRequest, CancelFlightInfoResult, CancelStatus, FlightDescriptor, Ticket,
@@ -97,6 +97,97 @@ async fn a_prepared_query_runs_with_values_and_a_row_is_a_run() {
     served.wait_until_nothing_runs().await;
 }
 
+/// Rows for `INSERT INTO t VALUES (id, name, score)`.
+fn rows(ids: Vec<Option<i64>>, names: Vec<&str>, scores: Vec<&str>) -> RecordBatch {
+    // Values fit by their types or can be read as such; names say nothing, and may even be the same.
+    let fields =
+        [DataType::Int64, DataType::Utf8, DataType::Utf8].map(|is| Field::new("parameter", is, true));
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(Int64Array::from(ids)),
+        Arc::new(StringArray::from(names)),
+        Arc::new(StringArray::from(scores)),
+    ];
+    RecordBatch::try_new(Arc::new(Schema::new(fields.to_vec())), columns).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_insert_takes_as_many_rows_as_are_bound_and_all_or_none() {
+    let served = Served::start();
+    let mut client = served.client().await;
+    let made = "CREATE TABLE t AS SELECT 1 AS id, 'a' AS name, 0.5 AS score WHERE false";
+    client.execute_update(made.to_owned(), None).await.unwrap();
+    let all = "SELECT id, name, score FROM t ORDER BY name";
+    let mut prepared =
+        client.prepare("INSERT INTO t VALUES (?, upper(?), ?)".to_owned(), None).await.unwrap();
+    let types: Vec<_> =
+        prepared.parameter_schema().unwrap().fields().iter().map(|field| field.data_type().clone()).collect();
+    assert_eq!(types, [DataType::Int64, DataType::Utf8, DataType::Float64], "what the columns hold");
+    assert!(ask(&mut client, all).await.batches.is_empty(), "preparing changes nothing");
+    prepared
+        .set_parameters(rows(vec![Some(7), None, Some(9)], vec!["x", "y", "z"], vec!["1", "2.5", "3"]))
+        .unwrap();
+    assert_eq!(prepared.execute_update().await.unwrap(), 3);
+    let table = ask(&mut client, all).await.table();
+    for row in ["| 7  | X    | 1.0   |", "|    | Y    | 2.5   |", "| 9  | Z    | 3.0   |"] {
+        assert!(table.contains(row), "{table}");
+    }
+    prepared.set_parameters(rows(vec![Some(1), Some(2)], vec!["p", "q"], vec!["1", "no number"])).unwrap();
+    let error = prepared.execute_update().await.unwrap_err().to_string();
+    assert!(error.contains("no number"), "{error}");
+    assert_eq!(ask(&mut client, all).await.rows(), 3, "nothing of it is there");
+
+    let many = 20_000;
+    let ids = (0..many).map(Some).collect::<Vec<_>>();
+    let (names, scores) = (vec!["many"; ids.len()], vec!["0"; ids.len()]);
+    prepared.set_parameters(rows(ids, names, scores)).unwrap();
+    assert_eq!(prepared.execute_update().await.unwrap(), many);
+    let counted = ask(&mut client, "SELECT count(*) AS n, sum(id) AS sum FROM t WHERE name = 'MANY'").await;
+    assert!(counted.table().contains("| 20000 | 199990000 |"), "{}", counted.table());
+    assert_eq!(ask(&mut client, "SHOW SOURCES FROM t").await.rows(), 2, "a statement is a source");
+    served.wait_until_nothing_runs().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_insert_takes_parameters_in_every_kind_of_query() {
+    let served = Served::start();
+    let mut client = served.client().await;
+    let made = "CREATE TABLE t AS SELECT 1 AS id, 'a' AS name, 0.5 AS score WHERE false";
+    client.execute_update(made.to_owned(), None).await.unwrap();
+    let two = || rows(vec![Some(1), Some(2)], vec!["a", "b"], vec!["5", "6"]);
+    for (text, count) in [
+        ("INSERT INTO t (name, id) VALUES ($2, $1), ('always', $1 + 10)", 4),
+        ("INSERT INTO t SELECT $1, $2, CAST($3 AS DOUBLE)", 2),
+        ("INSERT INTO t SELECT id, name, score FROM t WHERE name = $2", 4),
+    ] {
+        let mut prepared = client.prepare(text.to_owned(), None).await.unwrap();
+        prepared.set_parameters(two()).unwrap();
+        assert_eq!(prepared.execute_update().await.unwrap(), count, "{text}");
+    }
+    let table =
+        ask(&mut client, "SELECT id, name, count(*) AS n FROM t GROUP BY ALL ORDER BY ALL").await.table();
+    for row in ["| 1  | a      | 4 |", "| 2  | b      | 4 |", "| 11 | always | 1 |", "| 12 | always | 1 |"] {
+        assert!(table.contains(row), "{table}");
+    }
+    for (text, words) in [
+        ("INSERT INTO t VALUES ($1, $2, $4)", "parameter $4 has no value"),
+        ("CREATE TABLE u AS SELECT $1 AS n", "only a query and INSERT take parameters"),
+    ] {
+        let mut prepared = client.prepare(text.to_owned(), None).await.unwrap();
+        prepared.set_parameters(two()).unwrap();
+        let error = prepared.execute_update().await.unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+    }
+    let many = vec![Some(1); 300];
+    let texts = vec!["1"; many.len()];
+    let mut prepared = client.prepare("INSERT INTO t SELECT $1, $2, 0".to_owned(), None).await.unwrap();
+    prepared.set_parameters(rows(many, texts.clone(), texts)).unwrap();
+    let error = prepared.execute_update().await.unwrap_err().to_string();
+    assert!(error.contains("300 rows are bound"), "{error}");
+    let unbound = client.execute_update("INSERT INTO t VALUES ($1, 'a', 1)".to_owned(), None).await;
+    assert!(unbound.unwrap_err().to_string().contains("$1"), "a value is missing");
+    served.wait_until_nothing_runs().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_statement_without_rows_is_carried_out_once_and_says_so_to_jdbc() {
     let served = Served::start();
@@ -126,7 +217,11 @@ async fn errors_have_a_code_and_a_place() {
         ("SELEC 1", Code::InvalidArgument, "(line 1, column 1); did you mean SELECT?"),
         ("COPY reads FROM '/etc/passwd'", Code::PermissionDenied, "COPY"),
         ("SET genomdb.pushdown = false", Code::FailedPrecondition, "no session"),
-        ("CREATE DATASET main", Code::InvalidArgument, "exists already"),
+        ("CREATE DATASET main", Code::AlreadyExists, "exists already"),
+        ("CREATE TABLE reads AS SELECT 1 AS n", Code::AlreadyExists, "exists already"),
+        ("SELECT 1 FROM reeds", Code::NotFound, "did you mean `reads`?"),
+        ("DROP TABLE reeds", Code::NotFound, "unknown table `reeds`"),
+        ("DROP DATASET none", Code::NotFound, "unknown dataset `none`"),
     ] {
         let error = client.get_flight_info(FlightDescriptor::new_cmd(text)).await.unwrap_err();
         assert_eq!(error.code(), code, "{text}: {error}");

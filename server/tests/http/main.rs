@@ -149,7 +149,9 @@ fn errors_say_where() {
     let reply = served.post("SELECT 1,\n  nothing\nFROM reads", &[]);
     assert_eq!((reply.status, reply.header("content-type")), (400, Some("application/problem+json")));
     let problem = reply.json();
-    assert_eq!(problem["code"], "invalid");
+    assert_eq!(problem["code"], "not_found");
+    assert_eq!(served.post("SELECT nothing", &[]).json()["code"], "invalid");
+    assert_eq!(served.post("CREATE DATASET main", &[]).json()["code"], "exists");
     assert!(problem["detail"].as_str().unwrap().contains("unknown table `reads`"), "{problem}");
     assert_eq!((&problem["line"], &problem["column"]), (&json!(3), &json!(6)));
     assert!(problem["query_id"].is_string() && problem["hint"].is_string(), "{problem}");
@@ -178,6 +180,14 @@ fn values_are_bound_never_pasted() {
     assert_eq!(reply.text(), "n,text\n42,'; DROP TABLE reads; --\n");
     let missing = json!({ "query": "SELECT $1 AS n, $2 AS m", "params": [1] });
     assert_eq!(served.post(&missing.to_string(), &["Content-Type: application/json"]).status, 400);
+    assert_eq!(served.post("CREATE TABLE t AS SELECT 1 AS n, 'a' AS text WHERE false", &[]).status, 200);
+    let insert = json!({ "query": "INSERT INTO t VALUES ($1, $2), ($1 + 1, 'b')", "params": [41, "'); --"] });
+    let reply = served.post(&insert.to_string(), &["Content-Type: application/json"]);
+    assert_eq!((reply.status, &reply.json()["message"]), (200, &json!("INSERT 2")), "{reply:?}");
+    assert_eq!(
+        served.post("SELECT * FROM t ORDER BY n", &["Accept: text/csv"]).text(),
+        "n,text\n41,'); --\n42,b\n"
+    );
 }
 
 #[test]
