@@ -21,6 +21,7 @@ mod info;
 mod ingest;
 mod metadata;
 mod parameters;
+mod plans;
 mod put;
 mod rows;
 mod session_options;
@@ -44,7 +45,7 @@ use genomdb_grammar::ast;
 use tokio::runtime::Handle;
 use tonic::{Request, Response, Status, Streaming};
 
-use self::{caller::Caller, sessions::Sessions};
+use self::{caller::Caller, plans::Plans, sessions::Sessions};
 use crate::{Node, Session, Statement, owned_task::OwnedTask};
 
 /// The longest message that is taken: a batch of rows that somebody puts into a table.
@@ -58,7 +59,8 @@ type Stream<T> = BoxStream<'static, Result<T, Status>>;
 
 /// Returns the paths of the service.
 pub(crate) fn routes<S: Clone + Send + Sync + 'static>(node: Arc<Node>, queries: Handle) -> Router<S> {
-    let flight = Flight { sessions: Arc::new(Sessions::new(Arc::clone(&node))), node, queries };
+    let sessions = Arc::new(Sessions::new(Arc::clone(&node)));
+    let flight = Flight { sessions, node, queries, plans: Plans::default() };
     let service = FlightServiceServer::new(flight).max_decoding_message_size(MESSAGE_BYTES_MAX);
     Router::new().route_service("/arrow.flight.protocol.FlightService/{method}", service)
 }
@@ -70,6 +72,7 @@ struct Flight {
     /// Where queries run.
     queries: Handle,
     sessions: Arc<Sessions>,
+    plans: Plans,
 }
 
 impl Flight {

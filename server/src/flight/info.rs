@@ -90,7 +90,13 @@ pub(super) async fn execute(
             statement::reserve(&mut handle);
             let statement = statement::parse(&handle.text, caller)?;
             let schema = match statement::returns_rows(&statement) {
-                true => self::describe(flight, caller, handle.clone()).await?.schema,
+                true => {
+                    let described = self::describe(flight, caller, handle.clone()).await?;
+                    if let Some(prepared) = described.prepared {
+                        flight.plans.keep(handle.query, caller, prepared);
+                    }
+                    described.schema
+                }
                 false => {
                     handle.is_done = true;
                     let (node, session) = (Arc::clone(&flight.node), flight.session(caller, &statement)?);
@@ -98,7 +104,7 @@ pub(super) async fn execute(
                     let parameters = handle.parameters.clone();
                     let work = async move {
                         let parameters = parameters::from_bytes(&parameters)?;
-                        statement::run(&node, &session, &statement, &parameters, registration).await
+                        statement::run(&node, &session, &statement, &parameters, None, registration).await
                     };
                     flight.run(work).await?.schema
                 }

@@ -78,7 +78,7 @@ async fn update(
     let (node, session) = (Arc::clone(&flight.node), flight.session(caller, &statement)?);
     let registration = node.queries().begin(statement.text.clone(), &caller.principal);
     let work = async move {
-        let run = statement::run(&node, &session, &statement, &parameters, registration).await?;
+        let run = statement::run(&node, &session, &statement, &parameters, None, registration).await?;
         run.rows.try_for_each(|_| futures::future::ready(Ok(()))).await?;
         Ok(run.changed)
     };

@@ -43,11 +43,12 @@ pub(super) async fn get(
         return Ok(caller.answer(send(&flight.queries, schema, stream::empty().boxed())));
     }
     let (node, session) = (Arc::clone(&flight.node), flight.session(caller, &statement)?);
+    let planned = flight.plans.take(handle.query, caller);
     let registration = statement::register(&node, &handle, caller);
     let id = registration.id();
     let work = async move {
         let parameters = parameters::from_bytes(&handle.parameters)?;
-        statement::run(&node, &session, &statement, &parameters, registration).await
+        statement::run(&node, &session, &statement, &parameters, planned, registration).await
     };
     let run = flight.run(work).await?;
     let mut response = caller.answer(send(&flight.queries, run.schema, run.rows));

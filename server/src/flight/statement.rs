@@ -56,6 +56,8 @@ pub(super) struct Described {
     pub(super) schema: SchemaRef,
     /// Its parameters.
     pub(super) parameters: Schema,
+    /// Its plan, if it is a query.
+    pub(super) prepared: Option<Prepared>,
 }
 
 /// Finds out what a statement returns; nothing is changed by it.
@@ -71,11 +73,12 @@ pub(super) async fn describe(
         let names = prepared.parameters().map_err(failed)?;
         let values = runs(&parameters::from_bytes(&handle.parameters)?, &names)?;
         let schema = wire_schema(&prepared, values.into_iter().next().flatten(), statement)?;
-        return Ok(Described { schema, parameters: schema_of(names) });
+        return Ok(Described { schema, parameters: schema_of(names), prepared: Some(prepared) });
     }
     if let ast::Statement::Insert(insert) = &statement.ast {
         let names = parameters_of_insert(node, session, statement, insert).await.map_err(failed)?;
-        return Ok(Described { schema: Arc::new(Schema::empty()), parameters: schema_of(names) });
+        let schema = Arc::new(Schema::empty());
+        return Ok(Described { schema, parameters: schema_of(names), prepared: None });
     }
     let schema = match returns_rows(statement) {
         true => {
@@ -87,7 +90,7 @@ pub(super) async fn describe(
         }
         false => Arc::new(Schema::empty()),
     };
-    Ok(Described { schema, parameters: Schema::empty() })
+    Ok(Described { schema, parameters: Schema::empty(), prepared: None })
 }
 
 /// A statement that was begun.
@@ -104,20 +107,24 @@ impl Run {
     }
 }
 
-/// Carries out a statement, as often as there are rows of parameters.
+/// Carries out a statement, as often as there are rows of parameters; a query by its plan, if there is one.
 pub(super) async fn run(
     node: &Arc<Node>,
     session: &Arc<Session>,
     statement: &Statement,
     parameters: &Parameters,
+    planned: Option<Prepared>,
     registration: Registration,
 ) -> Result<Run, Status> {
     let failed = |error| status::of_statement(&error, statement);
     if let ast::Statement::Query(_) = &statement.ast {
-        let prepared = node.prepare(session, statement).await.map_err(|error| {
-            registration.query().fail(&error);
-            failed(error)
-        })?;
+        let prepared = match planned {
+            Some(prepared) => prepared,
+            None => node.prepare(session, statement).await.map_err(|error| {
+                registration.query().fail(&error);
+                failed(error)
+            })?,
+        };
         let names = prepared.parameters().map_err(failed)?;
         let runs = runs(parameters, &names)?;
         let schema = wire_schema(&prepared, runs.first().cloned().flatten(), statement)?;

@@ -2,7 +2,7 @@
 
 use std::{io, sync::Arc, time::Instant};
 
-use arrow::array::RecordBatch;
+use arrow::{array::RecordBatch, buffer::Buffer, ipc::writer::StreamEncoder};
 use axum::{
     body::{Body, Bytes},
     http::{HeaderMap, HeaderValue},
@@ -17,20 +17,30 @@ use tokio::{runtime::Handle, sync::mpsc};
 
 use crate::{
     QueryError, QueryId, Statement, milliseconds,
-    output::{Format, OutputError, ResultWriter, writer},
+    output::{self, Format, OutputError, ResultWriter},
 };
 
 /// Bytes that are gathered before they are sent.
 const CHUNK_BYTES: usize = 64 << 10;
 /// Chunks that wait for a slow reader; the query waits with them.
 const CHUNKS_MAX: usize = 4;
+/// Bytes of a column's buffer from which it is sent as it lies in memory; smaller ones are copied together.
+const WHOLE_BYTES: usize = 16 << 10;
 
 /// Told behind the rows.
 pub(super) const ROWS: &str = "x-genomdb-rows";
 /// Told behind the rows.
 pub(super) const ELAPSED: &str = "x-genomdb-elapsed-ms";
 
-type Chunk = Result<Frame<Bytes>, Broken>;
+/// Part of a result.
+enum Chunk {
+    /// Its bytes, in pieces that follow one another.
+    Data(Vec<Bytes>),
+    /// What is told behind them, at its end.
+    Totals(HeaderMap),
+}
+
+type Sender = mpsc::Sender<Result<Chunk, Broken>>;
 
 /// A result that ends in its middle; whoever reads it sees a broken connection.
 #[derive(Debug, thiserror::Error)]
@@ -70,10 +80,10 @@ impl Rows {
                 let _gone = sender.send(Err(broken)).await;
             }
         });
-        Body::new(StreamBody::new(chunks(receiver, end)))
+        Body::new(StreamBody::new(frames(receiver, end)))
     }
 
-    async fn send(mut self, sender: &mpsc::Sender<Chunk>) -> Result<(), Broken> {
+    async fn send(mut self, sender: &Sender) -> Result<(), Broken> {
         let sink = Sink::default();
         let mut document = Document::begin(&self, &sink)?;
         let mut rows = 0;
@@ -81,7 +91,7 @@ impl Rows {
         loop {
             if let Some(batch) = next.take() {
                 rows += batch.num_rows() as u64;
-                document.writer.write(&batch)?;
+                document.write(&sink, &batch)?;
                 if sink.len() >= CHUNK_BYTES && !sink.send(sender).await {
                     return Ok(());
                 }
@@ -102,7 +112,7 @@ impl Rows {
             let mut trailers = HeaderMap::new();
             trailers.insert(ROWS, HeaderValue::from(rows));
             trailers.insert(ELAPSED, HeaderValue::from(elapsed));
-            let _gone = sender.send(Ok(Frame::trailers(trailers))).await;
+            let _gone = sender.send(Ok(Chunk::Totals(trailers))).await;
         }
         Ok(())
     }
@@ -110,31 +120,57 @@ impl Rows {
 
 /// What comes, up to the totals or an error. If neither comes, as when the query's task panicked, it is an
 /// error too: nothing but the totals ends a result well.
-fn chunks(
-    receiver: mpsc::Receiver<Chunk>,
+fn frames(
+    receiver: mpsc::Receiver<Result<Chunk, Broken>>,
     end: Option<SpawnedTask<()>>,
-) -> impl Stream<Item = Chunk> + Send + 'static {
-    stream::unfold(Some((receiver, end)), |state| async {
+) -> impl Stream<Item = Result<Frame<Bytes>, Broken>> + Send + 'static {
+    let chunks = stream::unfold(Some((receiver, end)), |state| async {
         let (mut receiver, end) = state?;
         let chunk = receiver.recv().await.unwrap_or(Err(Broken::Lost));
-        let is_last = chunk.as_ref().map_or(true, Frame::is_trailers);
+        let is_last = !matches!(chunk, Ok(Chunk::Data(_)));
         Some((chunk, (!is_last).then_some((receiver, end))))
+    });
+    chunks.flat_map(|chunk| {
+        let frames = match chunk {
+            Ok(Chunk::Data(pieces)) => pieces.into_iter().map(|piece| Ok(Frame::data(piece))).collect(),
+            Ok(Chunk::Totals(trailers)) => vec![Ok(Frame::trailers(trailers))],
+            Err(broken) => vec![Err(broken)],
+        };
+        stream::iter(frames)
     })
 }
 
 /// Breaks a result off at a moment.
-async fn end_at(deadline: Instant, sender: mpsc::Sender<Chunk>) {
+async fn end_at(deadline: Instant, sender: Sender) {
     tokio::time::sleep_until(deadline.into()).await;
     let _gone = sender.send(Err(Broken::Timeout)).await;
 }
 
 /// What a writer wrote and nobody has taken yet.
 #[derive(Clone, Default)]
-struct Sink(Arc<Mutex<Vec<u8>>>);
+struct Sink(Arc<Mutex<Written>>);
+
+#[derive(Default)]
+struct Written {
+    /// Pieces that nothing is added to any more.
+    pieces: Vec<Bytes>,
+    pieces_bytes: usize,
+    /// The last one.
+    open: Vec<u8>,
+}
+
+impl Written {
+    fn close(&mut self) {
+        if !self.open.is_empty() {
+            self.pieces_bytes += self.open.len();
+            self.pieces.push(std::mem::take(&mut self.open).into());
+        }
+    }
+}
 
 impl io::Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().extend_from_slice(bytes);
+        self.0.lock().open.extend_from_slice(bytes);
         Ok(bytes.len())
     }
 
@@ -145,47 +181,94 @@ impl io::Write for Sink {
 
 impl Sink {
     fn len(&self) -> usize {
-        self.0.lock().len()
+        let written = self.0.lock();
+        written.pieces_bytes + written.open.len()
+    }
+
+    /// Takes buffers as they are, without copying what is long.
+    fn push(&self, buffers: Vec<Buffer>) {
+        let mut written = self.0.lock();
+        for buffer in buffers {
+            if buffer.len() < WHOLE_BYTES {
+                written.open.extend_from_slice(&buffer);
+            } else {
+                written.close();
+                written.pieces_bytes += buffer.len();
+                written.pieces.push(Bytes::from_owner(Whole(buffer)));
+            }
+        }
     }
 
     /// Sends what there is; false if the reader is gone.
-    async fn send(&self, sender: &mpsc::Sender<Chunk>) -> bool {
-        let bytes = std::mem::take(&mut *self.0.lock());
-        bytes.is_empty() || sender.send(Ok(Frame::data(bytes.into()))).await.is_ok()
+    async fn send(&self, sender: &Sender) -> bool {
+        let pieces = {
+            let mut written = self.0.lock();
+            written.close();
+            std::mem::take(&mut *written).pieces
+        };
+        pieces.is_empty() || sender.send(Ok(Chunk::Data(pieces))).await.is_ok()
     }
 }
 
-/// A result as a document: in JSON, the rows stand between what they are and how many they were.
-struct Document {
-    writer: Box<dyn ResultWriter>,
-    is_json: bool,
+/// A buffer of a column, sent from where it lies.
+struct Whole(Buffer);
+
+impl AsRef<[u8]> for Whole {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// A result as a document.
+enum Document {
+    Arrow(StreamEncoder),
+    /// The rows stand between what they are and how many they were.
+    Json(Box<dyn ResultWriter>),
+    Other(Box<dyn ResultWriter>),
 }
 
 impl Document {
     fn begin(rows: &Rows, sink: &Sink) -> Result<Self, Broken> {
-        let is_json = rows.format == Format::Json;
         let schema = rows.rest.schema();
-        if is_json {
-            let fields = schema.fields().iter().map(|field| {
-                json!({
-                    "name": field.name(),
-                    "type": field.data_type().to_string(),
-                    "nullable": field.is_nullable(),
-                })
-            });
-            let fields = serde_json::Value::Array(fields.collect());
-            let begin = format!("{{\"query_id\":\"{}\",\"schema\":{fields},\"rows\":", rows.id);
-            sink.0.lock().extend_from_slice(begin.as_bytes());
+        match rows.format {
+            Format::Arrow => {
+                let encoder = StreamEncoder::try_new(&schema).map_err(OutputError::from)?;
+                Ok(Self::Arrow(encoder))
+            }
+            Format::Json => {
+                let fields = schema.fields().iter().map(|field| {
+                    json!({
+                        "name": field.name(),
+                        "type": field.data_type().to_string(),
+                        "nullable": field.is_nullable(),
+                    })
+                });
+                let fields = serde_json::Value::Array(fields.collect());
+                let begin = format!("{{\"query_id\":\"{}\",\"schema\":{fields},\"rows\":", rows.id);
+                sink.0.lock().open.extend_from_slice(begin.as_bytes());
+                Ok(Self::Json(output::writer(Format::Json, schema, sink.clone())?))
+            }
+            format => Ok(Self::Other(output::writer(format, schema, sink.clone())?)),
         }
-        let writer = writer(rows.format, schema, sink.clone())?;
-        Ok(Self { writer, is_json })
     }
 
-    fn end(self, sink: &Sink, rows: u64, elapsed_ms: u64) -> Result<(), Broken> {
-        self.writer.finish()?;
-        if self.is_json {
-            let stats = json!({ "rows": rows, "elapsed_ms": elapsed_ms });
-            sink.0.lock().extend_from_slice(format!(",\"stats\":{stats}}}\n").as_bytes());
+    fn write(&mut self, sink: &Sink, batch: &RecordBatch) -> Result<(), OutputError> {
+        match self {
+            Self::Arrow(encoder) => sink.push(encoder.encode(batch)?),
+            Self::Json(writer) | Self::Other(writer) => writer.write(batch)?,
+        }
+        Ok(())
+    }
+
+    fn end(self, sink: &Sink, rows: u64, elapsed_ms: u64) -> Result<(), OutputError> {
+        match self {
+            Self::Arrow(encoder) => sink.push(encoder.finish()?),
+            Self::Other(writer) => writer.finish()?,
+            Self::Json(writer) => {
+                writer.finish()?;
+                let stats = json!({ "rows": rows, "elapsed_ms": elapsed_ms });
+                sink.0.lock().open.extend_from_slice(format!(",\"stats\":{stats}}}\n").as_bytes());
+            }
         }
         Ok(())
     }
@@ -195,24 +278,39 @@ impl Document {
 mod tests {
     use super::*;
 
-    async fn received(sent: Vec<Chunk>) -> Vec<Chunk> {
+    async fn received(sent: Vec<Result<Chunk, Broken>>) -> Vec<Result<Frame<Bytes>, Broken>> {
         let (sender, receiver) = mpsc::channel(CHUNKS_MAX);
         for chunk in sent {
             sender.send(chunk).await.unwrap();
         }
         drop(sender);
-        chunks(receiver, None).collect().await
+        frames(receiver, None).collect().await
     }
 
     #[tokio::test]
     async fn only_the_totals_end_a_result_well() {
-        let data = || Ok(Frame::data(Bytes::from_static(b"1\n")));
-        let whole = received(vec![data(), Ok(Frame::trailers(HeaderMap::new()))]).await;
-        assert!(matches!(whole.as_slice(), [Ok(_), Ok(last)] if last.is_trailers()));
+        let data = || Ok(Chunk::Data(vec![Bytes::from_static(b"1"), Bytes::from_static(b"\n")]));
+        let whole = received(vec![data(), Ok(Chunk::Totals(HeaderMap::new()))]).await;
+        assert!(matches!(whole.as_slice(), [Ok(_), Ok(_), Ok(last)] if last.is_trailers()));
         // Its task is gone without a word.
         let lost = received(vec![data()]).await;
-        assert!(matches!(lost.as_slice(), [Ok(_), Err(Broken::Lost)]));
+        assert!(matches!(lost.as_slice(), [Ok(_), Ok(_), Err(Broken::Lost)]));
         let broken = received(vec![data(), Err(Broken::Timeout), data()]).await;
-        assert!(matches!(broken.as_slice(), [Ok(_), Err(Broken::Timeout)]));
+        assert!(matches!(broken.as_slice(), [Ok(_), Ok(_), Err(Broken::Timeout)]));
+    }
+
+    #[test]
+    fn long_buffers_stay_where_they_lie_and_nothing_changes_its_place() {
+        let sink = Sink::default();
+        let long = Buffer::from(vec![7_u8; WHOLE_BYTES]);
+        let short = Buffer::from(vec![1_u8, 2]);
+        sink.push(vec![short.clone(), short.clone(), long.clone(), short]);
+        assert_eq!(sink.len(), WHOLE_BYTES + 6);
+        let mut written = sink.0.lock();
+        written.close();
+        let pieces = std::mem::take(&mut *written).pieces;
+        assert_eq!(pieces.iter().map(Bytes::len).collect::<Vec<_>>(), [4, WHOLE_BYTES, 2]);
+        assert_eq!(pieces.get(1).unwrap().as_ptr(), long.as_ptr());
+        assert_eq!(pieces.concat(), [&[1, 2, 1, 2][..], &vec![7; WHOLE_BYTES], &[1, 2]].concat());
     }
 }

@@ -163,8 +163,9 @@ async fn an_insert_takes_parameters_in_every_kind_of_query() {
         prepared.set_parameters(two()).unwrap();
         assert_eq!(prepared.execute_update().await.unwrap(), count, "{text}");
     }
-    let table =
-        ask(&mut client, "SELECT id, name, count(*) AS n FROM t GROUP BY ALL ORDER BY id, name").await.table();
+    let table = ask(&mut client, "SELECT id, name, count(*) AS n FROM t GROUP BY ALL ORDER BY id, name")
+        .await
+        .table();
     for row in ["| 1  | a      | 4 |", "| 2  | b      | 4 |", "| 11 | always | 1 |", "| 12 | always | 1 |"] {
         assert!(table.contains(row), "{table}");
     }
