@@ -2,6 +2,7 @@
 
 pub mod cluster;
 pub mod kv;
+mod node_address;
 mod parameter;
 pub mod serve;
 pub mod token;
@@ -14,6 +15,7 @@ use clap::{
 };
 use genomdb_server::output::Format;
 
+pub use node_address::node_address;
 pub use parameter::{Parameter, parse_duration};
 
 use crate::connection::Reach;
@@ -88,7 +90,14 @@ pub struct Data {
     #[arg(long, value_name = "DIR", env = "GENOMDB_DATA", default_value = "./genomdb-data", global = true)]
     pub data: PathBuf,
     /// Nodes of a cluster, any of them, instead of a data folder.
-    #[arg(long, value_name = "HOST:PORT", env = "GENOMDB_CONNECT", value_delimiter = ',', global = true)]
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        env = "GENOMDB_CONNECT",
+        value_delimiter = ',',
+        value_parser = node_address,
+        global = true
+    )]
     pub connect: Vec<String>,
 }
 

@@ -147,3 +147,22 @@ fn keys_and_values() {
     assert_eq!(genomdb(folder.path(), &["load", BAM]).0, 0);
     assert_eq!(out(&["scan", "--keys-only"]), "a/\\xff\nn\n");
 }
+
+#[test]
+fn nodes_that_cannot_be_reached_are_named_and_so_is_what_is_no_node() {
+    let folder = tempfile::tempdir().unwrap();
+    // Taken, and nobody listens there.
+    let taken = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    for binary in [env!("CARGO_BIN_EXE_genomdb"), env!("CARGO_BIN_EXE_gql")] {
+        let asks: &[&str] =
+            if binary.ends_with("gql") { &["-c", "SELECT 1"] } else { &["query", "SELECT 1"] };
+        let ask =
+            |address: &str| parts(run(binary, folder.path(), &[asks, &["--connect", address]].concat(), ""));
+        let (code, out, err) = ask(&taken);
+        assert_eq!((code, out.as_str()), (3, ""), "{err}");
+        assert!(err.contains("does not answer") && err.contains(&taken), "{err}");
+        let (code, _, err) = ask("http://127.0.0.1:7480");
+        assert_eq!(code, 2, "{err}");
+        assert!(err.contains("--host"), "{err}");
+    }
+}

@@ -5,6 +5,7 @@ use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use genomdb_executor::Executor;
@@ -97,9 +98,12 @@ impl Node {
     ///
     /// # Errors
     ///
-    /// If the session cannot be made. A cluster that does not answer is an error of what needs it first.
+    /// If no node answers within five seconds, or the session cannot be made.
     pub fn connect(addresses: &[String], config: &Config) -> Result<Self, OpenError> {
+        /// A node that starts again is back by then; whoever mistyped an address need not wait longer.
+        const REACH_WITHIN: Duration = Duration::from_secs(5);
         let storage = Storage::connect(addresses, config.storage.clone())?;
+        storage.reach(REACH_WITHIN)?;
         collect_leftovers(&storage);
         Self::new(storage.clone(), storage, config.loader.clone(), config)
     }

@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 
 use self::embedded::Embedded;
 use crate::{
+    block_on::block_on,
     client::Client,
     cluster::{Admin, Door},
     config::Config,
@@ -116,6 +117,23 @@ impl Storage {
         config.validate()?;
         let embedded = Embedded::open(folder.as_ref(), config.clone())?;
         Ok(Self::new(config, Kind::Embedded(Box::new(embedded))))
+    }
+
+    /// Waits until a node of the cluster answers; at once in a folder of this process alone.
+    ///
+    /// Blocks. An answer says that somebody is there, not that the cluster can write.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::Unavailable`] says why none answered within this time.
+    pub fn reach(&self, within: Duration) -> Result<(), StorageError> {
+        match &self.inner.store {
+            Kind::Embedded(_) => Ok(()),
+            Kind::Cluster(door) => {
+                let (client, runtime) = door.client()?;
+                block_on(InRuntime::new(runtime, client.reach(within)))
+            }
+        }
     }
 
     /// The store behind a door to a cluster.

@@ -14,6 +14,7 @@ pub struct Cluster {
         value_name = "HOST:PORT",
         env = "GENOMDB_CONNECT",
         value_delimiter = ',',
+        value_parser = super::node_address,
         default_value = "127.0.0.1:7400",
         global = true
     )]

@@ -39,7 +39,7 @@ pub struct Serve {
     #[arg(long, value_name = "on|off", env = "GENOMDB_AUTH")]
     pub auth: Option<Switch>,
     /// Nodes of the cluster to join; none founds a cluster, unless the folder belongs to one.
-    #[arg(long, value_name = "HOST:PORT", env = "GENOMDB_JOIN", value_delimiter = ',')]
+    #[arg(long, value_name = "HOST:PORT", env = "GENOMDB_JOIN", value_delimiter = ',', value_parser = super::node_address)]
     pub join: Vec<String>,
     /// Where it stands, such as `zone=a`: replicas are spread over different zones.
     #[arg(long = "label", value_name = "KEY=VALUE", env = "GENOMDB_LABELS", value_delimiter = ',')]

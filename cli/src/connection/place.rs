@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use genomdb_client::{Config, Token};
 
+use crate::args::node_address;
+
 /// Where the data is if nobody says.
 const FOLDER: &str = "./genomdb-data";
 
@@ -15,7 +17,7 @@ pub struct Reach {
     #[arg(long, value_name = "DIR", group = "place")]
     pub data: Option<PathBuf>,
     /// Nodes of a cluster, any of them, instead of a data folder. [env: GENOMDB_CONNECT]
-    #[arg(long, value_name = "HOST:PORT", value_delimiter = ',', group = "place")]
+    #[arg(long, value_name = "HOST:PORT", value_delimiter = ',', value_parser = node_address, group = "place")]
     pub connect: Vec<String>,
     /// A server that answers HTTP, such as http://127.0.0.1:7480, instead of a data folder. [env:
     /// GENOMDB_HOST]

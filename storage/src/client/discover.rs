@@ -180,6 +180,21 @@ impl Client {
         Err(reason)
     }
 
+    /// Waits until a node answers at all.
+    pub(crate) async fn reach(&self, within: Duration) -> Result<(), StorageError> {
+        let mut patience = Patience::new(within);
+        loop {
+            let mut reason = "there is no address to ask".to_owned();
+            for answer in self.identities(patience.left()).await {
+                match answer {
+                    Ok(_) => return Ok(()),
+                    Err(refused) => reason = refused,
+                }
+            }
+            patience.wait(reason).await?;
+        }
+    }
+
     /// Asks nodes who they are until one knows the placement driver.
     async fn identities(&self, left: Duration) -> Vec<Result<Identity, String>> {
         let timeout = left.min(IDENTIFY_TIMEOUT);
