@@ -113,8 +113,13 @@ pub(crate) struct Registration {
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        // Who left before its end was known says nothing of it.
-        self.query.end(Outcome::Abandoned);
+        // Who left before its end was known says nothing of it; behind its time it was not the reader's
+        // patience that ended.
+        let over = self.deadline.filter(|(deadline, _)| *deadline <= Instant::now());
+        self.query.end(match over.map(|(_, timeout)| Interruption::Timeout(timeout)) {
+            Some(timeout) => Outcome::of(Some(&timeout), &timeout),
+            None => Outcome::Abandoned,
+        });
         let mut lists = self.list.0.lock();
         lists.running.remove(&self.query.id);
         lists.metrics.query_ended(&self.query);
@@ -204,5 +209,25 @@ impl Registration {
     ) -> SendableRecordBatchStream {
         let bounds = (options.max_result_rows, options.max_result_bytes.0);
         Box::pin(Rows::new(rows, permit, bounds, self))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_left_behind_its_time_has_failed_by_its_timeout() {
+        let queries = Queries::default();
+        let outcome = |timeout| {
+            let mut registration = queries.begin("SELECT 1".into(), &Principal::local());
+            registration.set_timeout(timeout);
+            let query = Arc::clone(registration.query());
+            drop(registration);
+            query.outcome().cloned().unwrap()
+        };
+        assert_eq!(outcome(Duration::from_secs(3600)), Outcome::Abandoned);
+        let failed = outcome(Duration::ZERO);
+        assert!(matches!(&failed, Outcome::Failed(why) if why.contains("0 ms")), "{failed:?}");
     }
 }
