@@ -20,7 +20,7 @@ use self::{
     healing::Watcher,
     start::{Current, listen},
 };
-#[cfg(simulation)]
+#[cfg(all(test, simulation))]
 pub(crate) use self::{
     peers::PeersFile,
     start::{identity, join, take_part},

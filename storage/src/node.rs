@@ -113,7 +113,7 @@ impl Node {
     }
 
     /// The range as this node has it.
-    #[cfg(simulation)]
+    #[cfg(all(test, simulation))]
     pub(crate) fn descriptor(&self, range: RangeId) -> Result<crate::range::RangeDescriptor, Failure> {
         let group = self.store().group(range).map_err(|error| self.failure(error))?;
         group

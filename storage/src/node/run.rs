@@ -7,8 +7,8 @@ use tokio::sync::oneshot;
 
 use super::{Node, Opened};
 use crate::{
-    applier, block_on::block_on, error::StorageError, log, network::Transport, raft::group::Lead,
-    range::RangeId, rpc::Failure, runtime::Runtime, state::Phase,
+    applier, error::StorageError, log, network::Transport, raft::group::Lead, range::RangeId, rpc::Failure,
+    runtime::Runtime, state::Phase,
 };
 
 /// How long a group that is alone may take to lead itself.
@@ -43,7 +43,7 @@ fn start_worker(
         let runtime = tokio::runtime::Handle::current();
         let run = move || {
             let _timers = runtime.enter();
-            block_on(worker);
+            crate::block_on::block_on(worker);
         };
         let thread = thread::Builder::new().name(name.to_owned()).spawn(run);
         let thread = thread.map_err(|error| StorageError::io("start a thread named", name, error))?;

@@ -55,12 +55,12 @@ async fn a_range_can_be_had_again_wherever_a_crash_comes_while_it_is_removed() {
     let operations = disk.operations() - before;
     assert!(operations > 4, "{operations}");
     node.stop().await.unwrap();
-    for number in 0..=operations {
+    // How many there are differs a little, as checkpoints come when it is time.
+    for number in 0.. {
         let disk = SimulatedDisk::new();
         let node = with_replica(&disk).await;
         disk.inject(Fault::Crash(number));
         let forgotten = node.forget(RANGE).await;
-        assert!(forgotten.is_ok() || number < operations, "crash at {number}: {forgotten:?}");
         let left = disk.after_power_cut(number);
         let _crashed = node.stop().await;
 
@@ -73,5 +73,8 @@ async fn a_range_can_be_had_again_wherever_a_crash_comes_while_it_is_removed() {
         make(&node, Group::empty(&descriptor(), 12)).await;
         node.stop().await.unwrap();
         start(&left).await.stop().await.unwrap();
+        if forgotten.is_ok() && number >= operations {
+            break;
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The log of a group as openraft wants it.
 
-#[cfg(test)]
+#[cfg(all(test, not(simulation)))]
 pub(super) mod tests;
 
 use std::{

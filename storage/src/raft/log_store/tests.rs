@@ -3,9 +3,7 @@
 use std::{collections::BTreeMap, io, path::PathBuf, sync::Arc, thread};
 
 use bytes::Bytes;
-#[cfg(not(simulation))]
 use futures_util::StreamExt as _;
-#[cfg(not(simulation))]
 use openraft::{RaftLogReader as _, storage::RaftLogStorage as _};
 
 use super::{
@@ -72,7 +70,6 @@ fn entries_come_back_as_they_were() {
     }
 }
 
-#[cfg(not(simulation))]
 #[tokio::test]
 async fn streams_read_a_little_at_a_time_and_stop_when_the_leader_changes() {
     let worked = Worked::new();
