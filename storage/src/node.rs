@@ -14,7 +14,7 @@ mod open;
 mod read;
 mod run;
 mod service;
-#[cfg(all(test, not(simulation)))]
+#[cfg(test)]
 mod tests;
 mod upkeep;
 

@@ -221,7 +221,7 @@ impl AsRef<[u8]> for Whole {
 
 /// A result as a document.
 enum Document {
-    Arrow(StreamEncoder),
+    Arrow(Box<StreamEncoder>),
     /// The rows stand between what they are and how many they were.
     Json(Box<dyn ResultWriter>),
     Other(Box<dyn ResultWriter>),
@@ -233,7 +233,7 @@ impl Document {
         match rows.format {
             Format::Arrow => {
                 let encoder = StreamEncoder::try_new(&schema).map_err(OutputError::from)?;
-                Ok(Self::Arrow(encoder))
+                Ok(Self::Arrow(Box::new(encoder)))
             }
             Format::Json => {
                 let fields = schema.fields().iter().map(|field| {

@@ -1,5 +1,7 @@
 //! What a crash leaves of a replica that is being removed.
 
+#![cfg(not(simulation))]
+
 use std::{path::Path, sync::Arc};
 
 use super::{Node, NodeIdentity, Opened};

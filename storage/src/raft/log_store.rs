@@ -1,6 +1,6 @@
 //! The log of a group as openraft wants it.
 
-#[cfg(all(test, not(simulation)))]
+#[cfg(test)]
 pub(super) mod tests;
 
 use std::{

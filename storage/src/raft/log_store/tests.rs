@@ -1,5 +1,7 @@
 //! Entries, and the streams that openraft reads them by.
 
+#![cfg(not(simulation))]
+
 use std::{collections::BTreeMap, io, path::PathBuf, sync::Arc, thread};
 
 use bytes::Bytes;
