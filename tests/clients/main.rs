@@ -38,7 +38,7 @@ impl Served {
         let data = folder.path().join("data");
         let create = ["token", "create", "fuzz", "--role", "reader", "--data"].map(OsStr::new);
         let token = genomdb(create.into_iter().chain([data.as_os_str()]));
-        (Self::on(folder, &["--auth"]), token.trim().to_owned())
+        (Self::on(folder, &["--auth", "on"]), token.trim().to_owned())
     }
 
     fn on(folder: tempfile::TempDir, options: &[&str]) -> Self {
