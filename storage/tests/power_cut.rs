@@ -61,20 +61,40 @@ fn apply(model: &mut Model, steps: &[(u8, Bytes, Bytes)]) {
     }
 }
 
-/// Whether a batch asks for nothing at all: it is acknowledged at once, ahead of those before it.
-fn is_nothing(steps: &[(u8, Bytes, Bytes)]) -> bool {
-    steps.iter().all(|(kind, key, _)| *kind == 0 && key.as_ref() >= b"20".as_slice())
-}
-
 fn content(storage: &Storage) -> Model {
     let page = storage.scan_blocking(&KeyRange::all(), ScanLimit::default()).unwrap();
     page.entries.into_iter().collect()
 }
 
-/// States after each batch that may be there: from the last acknowledged one on.
+/// The operations of a batch.
+type Steps = Vec<(u8, Bytes, Bytes)>;
+
+/// What is known to be there, and what was asked for since: in flight at once, in no order.
 struct History {
-    states: Vec<Model>,
-    acknowledged: usize,
+    known: Model,
+    /// With whether it was acknowledged.
+    in_flight: Vec<(bool, Steps)>,
+}
+
+impl History {
+    /// Whether this may be there: with all that was acknowledged, and each of the rest whole or not at all.
+    fn allows(&self, found: &Model) -> bool {
+        fn is_outcome(found: &Model, model: &Model, left: &[(bool, Steps)]) -> bool {
+            let may_end = left.iter().all(|(acknowledged, _)| !acknowledged);
+            (may_end && model == found)
+                || (0..left.len()).any(|next| {
+                    let (mut model, mut left) = (model.clone(), left.to_vec());
+                    apply(&mut model, &left.remove(next).1);
+                    is_outcome(found, &model, &left)
+                })
+        }
+        is_outcome(found, &self.known, &self.in_flight)
+    }
+
+    fn settle(&mut self, found: Model) {
+        self.known = found;
+        self.in_flight.clear();
+    }
 }
 
 /// Writes until the disk is gone or `batches` are written.
@@ -84,43 +104,34 @@ fn run(
     random: &mut StdRng,
     batches: usize,
 ) -> Result<(), StorageError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     for _ in 0..batches {
-        // A few in flight at once, which take effect in order.
         let group: Vec<_> = (0..random.random_range(1..4)).map(|_| random_batch(random)).collect();
-        for steps in &group {
-            let mut state = history.states.last().unwrap().clone();
-            apply(&mut state, steps);
-            history.states.push(state);
-        }
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let first = history.states.len() - group.len();
+        history.in_flight = group.iter().map(|steps| (false, steps.clone())).collect();
         runtime.block_on(async {
             let mut tasks = tokio::task::JoinSet::new();
             for (number, steps) in group.into_iter().enumerate() {
                 let storage = storage.clone();
-                tasks.spawn(async move {
-                    let written = storage.write(write_batch(&steps)).await;
-                    (number, written.map(|()| is_nothing(&steps)))
-                });
+                tasks.spawn(async move { (number, storage.write(write_batch(&steps)).await) });
             }
             let mut result = Ok(());
             while let Some(done) = tasks.join_next().await {
                 match done.unwrap() {
-                    (number, Ok(false)) => {
-                        history.acknowledged = history.acknowledged.max(first + number);
-                    }
-                    (_, Ok(true)) => {}
+                    (number, Ok(())) => history.in_flight.get_mut(number).unwrap().0 = true,
                     (_, Err(error)) => result = Err(error),
                 }
             }
-            if result.is_ok() && random.random_bool(0.1) {
-                result = storage.checkpoint().await;
-            }
-            if result.is_ok() && random.random_bool(0.05) {
-                result = storage.compact().await;
-            }
             result
         })?;
+        let found = content(storage);
+        assert!(history.allows(&found), "what was acknowledged is not there at once");
+        history.settle(found);
+        if random.random_bool(0.1) {
+            runtime.block_on(storage.checkpoint())?;
+        }
+        if random.random_bool(0.05) {
+            runtime.block_on(storage.compact())?;
+        }
     }
     Ok(())
 }
@@ -129,20 +140,17 @@ fn run(
 fn check(seed: u64, mutation: Option<Fault>, sabotage: Sabotage) -> Result<(), String> {
     let mut random = StdRng::seed_from_u64(seed);
     let mut disk = SimulatedDisk::new();
-    let mut history = History { states: vec![Model::new()], acknowledged: 0 };
+    let mut history = History { known: Model::new(), in_flight: Vec::new() };
     for life in 0..3 {
         mutation.into_iter().for_each(|fault| disk.inject(fault));
         disk.inject(Fault::Crash(random.random_range(0..120)));
         if let Ok(storage) = Storage::open(FOLDER, config(&disk, sabotage)) {
             let found = content(&storage);
-            let rest = history.states.get(history.acknowledged..).unwrap();
-            let Some(at) = rest.iter().position(|state| *state == found) else {
-                return Err(format!("life {life}: not a state since the last acknowledged one"));
-            };
+            if !history.allows(&found) {
+                return Err(format!("life {life}: acknowledged data lost, or half of a batch there"));
+            }
             // What is there now stays: it is durable in the state that was opened.
-            history.states.drain(..history.acknowledged + at);
-            history.states.truncate(1);
-            history.acknowledged = 0;
+            history.settle(found);
             if run(&storage, &mut history, &mut random, 30).is_ok() && random.random_bool(0.5) {
                 storage.close_blocking().unwrap_or(());
             }
@@ -152,8 +160,7 @@ fn check(seed: u64, mutation: Option<Fault>, sabotage: Sabotage) -> Result<(), S
     let storage = Storage::open(Path::new(FOLDER), config(&disk, sabotage))
         .map_err(|error| format!("not opened at the end: {error}"))?;
     let found = content(&storage);
-    let rest = history.states.get(history.acknowledged..).unwrap();
-    if rest.contains(&found) { Ok(()) } else { Err("at the end: acknowledged data lost".to_owned()) }
+    if history.allows(&found) { Ok(()) } else { Err("at the end: acknowledged data lost".to_owned()) }
 }
 
 fn seeds() -> std::ops::Range<u64> {

@@ -22,8 +22,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 pub(crate) enum WorkerHandle {
     #[cfg(not(simulation))]
     Thread(thread::JoinHandle<()>),
+    /// Closed at its end.
     #[cfg(simulation)]
-    Task,
+    Task(oneshot::Receiver<()>),
 }
 
 /// Runs a worker where it may wait for the disk: on a thread of its own, in a simulation as a task.
@@ -34,8 +35,12 @@ fn start_worker(
     #[cfg(simulation)]
     {
         let _ = (name, thread::current());
-        drop(Runtime::spawn(worker));
-        Ok(WorkerHandle::Task)
+        let (end, ended) = oneshot::channel();
+        drop(Runtime::spawn(async move {
+            worker.await;
+            drop(end);
+        }));
+        Ok(WorkerHandle::Task(ended))
     }
     #[cfg(not(simulation))]
     {
@@ -233,7 +238,7 @@ impl Node {
         }
         self.shared.applier.stop().await;
         self.shared.log.close();
-        self.join_workers();
+        self.join_workers().await;
         self.store().close();
         drop(self.folder.lock().take());
         match self.shared.health.poisoned() {
@@ -242,8 +247,10 @@ impl Node {
         }
     }
 
-    fn join_workers(&self) {
-        for worker in std::mem::take(&mut *self.workers.lock()) {
+    /// Waits for the workers: until they end, files change that the next opening reads.
+    async fn join_workers(&self) {
+        let workers = std::mem::take(&mut *self.workers.lock());
+        for worker in workers {
             match worker {
                 #[cfg(not(simulation))]
                 WorkerHandle::Thread(thread) => {
@@ -251,7 +258,7 @@ impl Node {
                     let _panicked = thread.join();
                 }
                 #[cfg(simulation)]
-                WorkerHandle::Task => {}
+                WorkerHandle::Task(ended) => drop(ended.await),
             }
         }
     }
